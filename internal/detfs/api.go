@@ -1,0 +1,117 @@
+// Package detfs is the deterministic file system: a FUSE server with all
+// metadata in memory, read-only layers below and the run's changes above.
+//
+// The server is a process of its own (the hidden subcommand ServerCommand of
+// the same binary), so that a supervisor which faults on a guest page backed by
+// our mount never waits for itself. Client is the supervisor's end.
+//
+// The FUSE root has the children "root" (the guest's /) and one per
+// Config.Static tree ("proc", "sys"), which the sandbox bind-mounts to their
+// places; the guest never sees the FUSE root itself.
+package detfs
+
+// ServerCommand is the hidden subcommand that runs the server.
+const ServerCommand = "__detfs"
+
+// Config is everything the server needs; it crosses the process border as JSON.
+type Config struct {
+	Mounts   []Mount      `json:"mounts"`
+	Dirs     []Dir        `json:"dirs"`      // made on top of the layers if missing: /tmp, /proc, /build, ...
+	Files    []StaticFile `json:"files"`     // placed into the guest's tree over the layers: /etc/machine-id, ...
+	Static   []StaticTree `json:"static"`    // trees beside "root"
+	Epoch    int64        `json:"epoch"`     // ns since 1970
+	StateDir string       `json:"state_dir"` // holds upper data (unlinked files); "" = os.TempDir
+	// SingleID: only guest uid 0 and gid 0 are mapped. The kernel is then
+	// told owner 0 for every file; the virtual owner still travels in
+	// st_blocks (see PackBlocks).
+	SingleID bool   `json:"single_id"`
+	MaxBytes uint64 `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
+}
+
+// Mount grafts a layer at a guest path. Later mounts cover earlier ones.
+type Mount struct {
+	Guest string `json:"guest"` // absolute clean path in the guest; "/" for the image
+	Ref   string `json:"ref"`   // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"
+	// KeepMtime keeps the host's times instead of the epoch.
+	KeepMtime   bool   `json:"keep_mtime"`
+	FollowLinks bool   `json:"follow_links"` // follow symlinks that lead out of an input
+	Label       string `json:"label"`        // for reports: "image", "input"
+}
+
+// Dir is a directory that exists in every run.
+type Dir struct {
+	Path     string `json:"path"`
+	Mode     uint32 `json:"mode"` // permission bits
+	UID, GID uint32
+	// Fresh drops whatever the layers have there.
+	Fresh bool `json:"fresh"`
+}
+
+// StaticFile is a file with constant content (Link: a symlink to Content).
+type StaticFile struct {
+	Path    string `json:"path"`
+	Mode    uint32 `json:"mode"` // permission bits
+	Content []byte `json:"content"`
+	Link    bool   `json:"link"`
+}
+
+// StaticTree is a read-only tree beside "root"; directories are implied by the files' paths.
+type StaticTree struct {
+	Name  string       `json:"name"`
+	Files []StaticFile `json:"files"`
+}
+
+// PackBlocks puts the virtual owner of a file into the 64-bit block count
+// that FUSE hands to the kernel and stat(2) hands back: uid<<32 | gid. The
+// supervisor adjusts every stat result anyway; it takes the owner from here
+// and derives the real block count from the size (BlocksForSize). So chown to any id works
+// when only one id is mapped, with no round trip.
+func PackBlocks(uid, gid uint32) uint64 { return uint64(uid)<<32 | uint64(gid) }
+
+// UnpackBlocks is the inverse of PackBlocks.
+func UnpackBlocks(b uint64) (uid, gid uint32) { return uint32(b >> 32), uint32(b) }
+
+// BlocksForSize is st_blocks (512-byte units) of a file of size bytes: whole
+// 4 KiB pages, holes or not.
+func BlocksForSize(size int64) int64 { return (size + 4095) / 4096 * 8 }
+
+// Change is one difference between the tree at the start and now.
+type Change struct {
+	Path string `json:"path"` // absolute guest path
+	Kind string `json:"kind"` // "added", "modified", "deleted", "meta"
+	Type uint32 `json:"type"` // S_IFMT bits; 0 for deleted
+	Size int64  `json:"size"`
+}
+
+// TarRequest selects what WriteTar writes.
+type TarRequest struct {
+	// Changes: the whole upper layer with whiteouts (".wh.NAME"), as one
+	// canonical tar: sorted by path, logical times, owners and modes as
+	// the guest saw them.
+	Changes bool `json:"changes"`
+	// Under limits Changes to these absolute guest prefixes (empty: all).
+	Under []string `json:"under"`
+	// Paths: merged view of these absolute guest paths and everything below them.
+	Paths []string `json:"paths"`
+}
+
+// Summary ends a run.
+type Summary struct {
+	Layers []LayerSummary `json:"layers"`
+	// ChangesDigest is the SHA-256 of the canonical changes (same bytes as the
+	// tar of TarRequest{Changes: true}).
+	ChangesDigest string            `json:"changes_digest"`
+	Changed       int               `json:"changed"`  // number of changed paths
+	Requests      map[string]uint64 `json:"requests"` // FUSE requests by opcode name
+}
+
+// LayerSummary describes one mount at the end of the run.
+type LayerSummary struct {
+	Guest    string `json:"guest"`
+	Ref      string `json:"ref"`
+	Label    string `json:"label"`
+	Digest   string `json:"digest"`
+	Portable bool   `json:"portable"`
+	Observed int    `json:"observed"`
+	Changed  string `json:"changed,omitempty"` // error text when the host's files changed during the run
+}

@@ -1,0 +1,81 @@
+// Package image gives read-only file trees ("layers"): the initial file
+// system of a run and its inputs. A layer comes from the host's root, a
+// directory, or a tar; what the guest sees of it never depends on the host's
+// inode numbers, directory order, times or file system type.
+package image
+
+import "io"
+
+// Layer is one read-only tree. Layers are used by one goroutine at a time.
+type Layer interface {
+	// Root is the top directory (or, for a single-file input, the file).
+	Root() (Node, error)
+	// Observed lists everything that was looked at through the layer, sorted
+	// by path: files read (with content digest), directories listed, failed
+	// look-ups, links read, metadata seen.
+	Observed() ([]Observation, error)
+	// Verify reports an error that wraps ErrChanged when anything observed
+	// is different on the host now.
+	Verify() error
+	// Digest identifies the layer: the canonical manifest for complete
+	// layers (tar), the digest of Observed for lazily read ones.
+	Digest() (string, error)
+	// Portable is false for trees that exist on one host only (host root).
+	Portable() bool
+	Close() error
+}
+
+// Meta is the metadata of a node as the guest shall see it.
+type Meta struct {
+	Mode     uint32 // st_mode: type and permission bits
+	UID, GID uint32
+	Size     int64  // bytes; for symlinks the length of the target
+	Rdev     uint64 // device nodes
+	Mtime    int64  // ns since 1970, already normalised or clamped
+	Nlink    uint32 // names inside the layer; 1 when not known
+	// Ino is the identity inside the layer: equal for hard links of one
+	// file, else distinct; a pure function of the layer's names and content
+	// (never a host inode number). For lazily read layers the first 63 bits
+	// of a hash of the path.
+	Ino uint64
+}
+
+// Node is one file of a layer. Nodes hold no descriptors.
+type Node interface {
+	Meta() Meta
+	// Lookup finds one name in a directory; fs.ErrNotExist when missing.
+	Lookup(name string) (Node, error)
+	// ReadDir lists a directory sorted bytewise, without "." and "..".
+	ReadDir() ([]Dirent, error)
+	Readlink() (string, error)
+	// Open opens a regular file for reading. The caller closes it.
+	Open() (File, error)
+	// Xattrs are sorted by name.
+	Xattrs() ([]Xattr, error)
+}
+
+// Dirent is one directory entry; Type is the S_IFMT part of st_mode.
+type Dirent struct {
+	Name string
+	Ino  uint64
+	Type uint32
+}
+
+// Xattr is one extended attribute.
+type Xattr struct {
+	Name  string
+	Value []byte
+}
+
+// File is an open regular file of a layer.
+type File interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Observation is one thing a run learned from a layer.
+type Observation struct {
+	Path   string `json:"path"`             // inside the layer, absolute
+	Kind   string `json:"kind"`             // "read", "list", "missing", "link", "stat"
+	Digest string `json:"digest,omitempty"` // sha256:... of what was learned
+}

@@ -1,0 +1,68 @@
+// Package run is one run of a command in a container: from settings, image
+// and command to exit status, changed files and report.
+package run
+
+import (
+	"io"
+	"time"
+)
+
+// Exit statuses of dettrace's own failures; anything else is the guest's.
+const (
+	ExitTimeout       = 124
+	ExitFailure       = 125
+	ExitNotExecutable = 126
+	ExitNotFound      = 127
+)
+
+// Spec is everything a run depends on, already resolved: no defaults are
+// taken from the host after this point.
+type Spec struct {
+	Image           string // "host", "dir:PATH", "tar:PATH" (absolute paths)
+	Inputs          []Input
+	Workdir         string   // absolute guest path
+	Command         []string // argv
+	Env             []string // complete guest environment, K=V, in order
+	EpochNS         int64    // ns since 1970
+	Seed            uint64
+	CPUs            int // what the guest is told
+	Hostname        string
+	User            string    // UID[:GID] or NAME, as given; "" = 0:0
+	Allow           []string  // doors: "network"
+	Stdin           io.Reader // nil: empty
+	Stdout          io.Writer
+	Stderr          io.Writer
+	Timeout         time.Duration // wall time; 0 = none
+	Memory          int64         // bytes; 0 = none
+	Pids            int64         // 0 = default
+	StateDir        string
+	Log             io.Writer // event log, or nil
+	Outputs         []Output
+	Force           bool // overwrite existing outputs
+	OutputOnFailure bool
+	WriteBack       bool
+	Save            string // tar file, or ""
+	Report          string // JSON file, or ""
+	Verbose         bool
+	HostEnvNames    []string        // names taken with --env-host: values never appear in log or report
+	Diag            io.Writer       // where dettrace's own messages go (stderr)
+	Interrupt       <-chan struct{} // closed on Ctrl-C/SIGTERM
+}
+
+// Input is a host file or directory that the guest sees, copy-on-write.
+type Input struct {
+	Host, Guest string // absolute, clean
+	KeepMtime   bool
+	Follow      bool // follow symlinks that lead out of the input
+}
+
+// Output is a guest path (may be a glob) to copy out after success.
+type Output struct {
+	Guest string // absolute, clean, may hold glob characters
+	Host  string // absolute host path; for globs a directory
+}
+
+// Result is how a run ended.
+type Result struct {
+	Status int // exit status for the shell: guest's, or one of Exit*
+}

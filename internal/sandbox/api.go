@@ -1,0 +1,47 @@
+// Package sandbox makes the container: namespaces, mounts, ids, limits and
+// the first two processes. It knows nothing of determinism policy.
+package sandbox
+
+import "os"
+
+// StageCommand is the hidden subcommand of our binary that runs as the first
+// process in the new namespaces, sets everything up, and becomes pid 1.
+const StageCommand = "__stage"
+
+// Config describes a container. It crosses the process border as JSON
+// (without the descriptors).
+type Config struct {
+	Hostname, Domainname string
+	UID, GID             uint32 // ids of the guest's first process
+	Groups               []uint32
+	Cwd                  string // tried by the stage after pivot_root; error if missing
+	Network              bool   // share the host's network namespace
+	// BindProc lists files and directories below /proc over which the entry
+	// of the same name below the FUSE root's "proc" tree is bound (e.g.
+	// "cpuinfo", "sys"). Entries that the kernel's procfs does not have are skipped.
+	BindProc  []string
+	Rlimits   []Rlimit
+	MemoryMax int64 // bytes, cgroup limit where one can be made; 0 none
+	PidsMax   int64
+
+	Stdin, Stdout, Stderr *os.File `json:"-"` // become the guest's 0, 1, 2
+
+	// Serve is called with the /dev/fuse descriptor as soon as the file
+	// system is mounted and before anything below it is touched.
+	Serve func(fuse *os.File) error `json:"-"`
+}
+
+// Rlimit is one resource limit of the guest (RLIMIT_* number, soft, hard).
+type Rlimit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+// IDMode says how ids map.
+type IDMode int
+
+// The id modes, from strongest to weakest.
+const (
+	IDsAll    IDMode = iota // 65536 guest ids mapped (root, or subordinate ids through newuidmap)
+	IDsSingle               // guest uid 0 and gid 0 only
+)
