@@ -1,0 +1,158 @@
+package sandbox
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	idCount = 65536 // guest ids in IDsAll
+	// hostBase is where root maps the guest's ids: a range that no
+	// distribution assigns, so guest root is nobody on the host.
+	hostBase = 0x70000000
+)
+
+// idPlan is how the guest's ids map to the host's.
+type idPlan struct {
+	uid, gid []syscall.SysProcIDMap
+	helpers  bool // write the maps with newuidmap(1) and newgidmap(1)
+}
+
+// DetectIDs tells which id mode this caller can get.
+func DetectIDs() IDMode {
+	if _, ok := planAll(); ok {
+		return IDsAll
+	}
+	return IDsSingle
+}
+
+// plan is the id mapping of a mode.
+func plan(mode IDMode) (idPlan, error) {
+	if mode == IDsAll {
+		if p, ok := planAll(); ok {
+			return p, nil
+		}
+		return idPlan{}, &Error{Step: "map ids", Detail: "no 65536 ids to map",
+			Advice: "give the user subordinate ids (usermod --add-subuids, --add-subgids) and install newuidmap"}
+	}
+	one := func(id int) []syscall.SysProcIDMap {
+		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: id, Size: 1}}
+	}
+	return idPlan{uid: one(os.Geteuid()), gid: one(os.Getegid())}, nil
+}
+
+func planAll() (idPlan, bool) {
+	if canMapAny() {
+		u, okU := window("/proc/self/uid_map")
+		g, okG := window("/proc/self/gid_map")
+		if okU && okG {
+			return idPlan{uid: idRange(u), gid: idRange(g)}, true
+		}
+	}
+	return planHelpers()
+}
+
+func idRange(host int) []syscall.SysProcIDMap {
+	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: host, Size: idCount}}
+}
+
+// canMapAny reports whether we may map ids that are not ours
+// (user_namespaces(7): CAP_SETUID and CAP_SETGID in the parent namespace).
+func canMapAny() bool {
+	caps, err := effectiveCaps()
+	const want = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
+	return err == nil && caps&want == want
+}
+
+// window picks idCount ids that our own user namespace has: hostBase where it
+// can, else the highest ones.
+func window(file string) (int, bool) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, false
+	}
+	return windowOf(string(b))
+}
+
+func windowOf(idMap string) (int, bool) {
+	best, ok := 0, false
+	for line := range strings.Lines(idMap) {
+		var inside, outside, n int
+		if _, err := fmt.Sscan(line, &inside, &outside, &n); err != nil || n < idCount {
+			continue
+		}
+		if inside <= hostBase && hostBase+idCount <= inside+n {
+			return hostBase, true
+		}
+		if top := inside + n - idCount; !ok || top > best {
+			best, ok = top, true
+		}
+	}
+	return best, ok
+}
+
+// planHelpers uses the subordinate ids of an unprivileged user.
+func planHelpers() (idPlan, bool) {
+	for _, tool := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return idPlan{}, false
+		}
+	}
+	id := strconv.Itoa(os.Getuid())
+	name := id
+	if u, err := user.LookupId(id); err == nil {
+		name = u.Username
+	}
+	u, okU := subordinate("/etc/subuid", name, id)
+	g, okG := subordinate("/etc/subgid", name, id)
+	if !okU || !okG {
+		return idPlan{}, false
+	}
+	return idPlan{uid: idRange(u), gid: idRange(g), helpers: true}, true
+}
+
+// subordinate finds the first range of at least idCount ids in a file of
+// subuid(5).
+func subordinate(file, name, id string) (int, bool) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		part := strings.Split(strings.TrimSpace(s.Text()), ":")
+		if len(part) != 3 || part[0] != name && part[0] != id {
+			continue
+		}
+		base, err1 := strconv.Atoi(part[1])
+		n, err2 := strconv.Atoi(part[2])
+		if err1 == nil && err2 == nil && base > 0 && n >= idCount {
+			return base, true
+		}
+	}
+	return 0, false
+}
+
+// runHelpers writes the maps of process pid with the set-id helpers.
+func (p idPlan) runHelpers(pid int) error {
+	for _, h := range []struct {
+		tool string
+		m    syscall.SysProcIDMap
+	}{{"newuidmap", p.uid[0]}, {"newgidmap", p.gid[0]}} {
+		out, err := exec.Command(h.tool, strconv.Itoa(pid), strconv.Itoa(h.m.ContainerID),
+			strconv.Itoa(h.m.HostID), strconv.Itoa(h.m.Size)).CombinedOutput()
+		if err != nil {
+			return &Error{Step: h.tool, Detail: strings.TrimSpace(string(out)) + ": " + err.Error(),
+				Advice: "check /etc/subuid and /etc/subgid, and that " + h.tool + " is set-user-id root"}
+		}
+	}
+	return nil
+}
