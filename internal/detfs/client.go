@@ -1,0 +1,271 @@
+package detfs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/image"
+)
+
+// Client is the supervisor's end of the server. Its methods may be called
+// from several goroutines; calls are answered one at a time. None of them may be
+// made while the caller holds something that a guest needs to go on.
+type Client struct {
+	cmd  *exec.Cmd
+	page *page
+	mu   sync.Mutex // one call at a time
+	ctl  *net.UnixConn
+	dead atomic.Bool
+	gone chan struct{} // closed when the server's end of the life pipe is
+}
+
+// Start runs the server with cfg and waits until the layers are open.
+func Start(cfg Config) (*Client, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("detfs: own binary: %w", err)
+	}
+	return start(cfg, exec.Command(self, ServerCommand))
+}
+
+// start runs cmd as the server.
+func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
+	if cfg.StateDir == "" {
+		cfg.StateDir = os.TempDir()
+	}
+	p, pageFile, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	defer pageFile.Close()
+	p.clock.Store(cfg.Epoch)
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	lifeR, lifeW, err := os.Pipe()
+	if err != nil {
+		_ = ours.Close()
+		return nil, fmt.Errorf("detfs: pipe: %w", err)
+	}
+	defer lifeW.Close()
+	if cmd.Env == nil {
+		cmd.Env = []string{}
+	}
+	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = []*os.File{theirs, pageFile, lifeW} // controlFD, pageFD, lifeFD
+	// A session of its own: signals of the terminal are the supervisor's.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	if err := cmd.Start(); err != nil {
+		_ = ours.Close()
+		_ = lifeR.Close()
+		return nil, fmt.Errorf("detfs: start the server: %w", err)
+	}
+	c := &Client{cmd: cmd, page: p, ctl: ours, gone: make(chan struct{})}
+	go c.watch(lifeR)
+	if err := c.call(&call{Op: "init", Config: &cfg}, -1, nil); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// watch waits for the server's death.
+func (c *Client) watch(life *os.File) {
+	var b [1]byte
+	_, _ = life.Read(b[:]) // nobody writes: returns at the end of the last writer
+	c.dead.Store(true)
+	close(c.gone)
+	_ = life.Close()
+}
+
+func socketPair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("detfs: socketpair: %w", err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control")
+	defer mine.Close() // FileConn makes a copy
+	conn, err := net.FileConn(mine)
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, fmt.Errorf("detfs: control: %w", err)
+	}
+	u, ok := conn.(*net.UnixConn)
+	if !ok {
+		_ = theirs.Close()
+		return nil, nil, errors.New("detfs: control: not a unix socket")
+	}
+	return u, theirs, nil
+}
+
+// call sends one request and waits for its answer.
+func (c *Client) call(req *call, fd int, out any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := sendFrame(c.ctl, req, fd); err != nil {
+		return c.lost(req.Op, err)
+	}
+	var a answer
+	if _, err := recvFrame(c.ctl, &a); err != nil {
+		return c.lost(req.Op, err)
+	}
+	if a.Err != "" {
+		return errors.New(a.Err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(a.Body, out); err != nil {
+		return fmt.Errorf("detfs: %s: %w", req.Op, err)
+	}
+	return nil
+}
+
+// lost names the reason of a broken call: the server's last words, if any.
+func (c *Client) lost(op string, err error) error {
+	if text := c.page.failure(); text != "" {
+		return errors.New(text)
+	}
+	return fmt.Errorf("detfs: %s: server is gone: %w", op, err)
+}
+
+// Pid is the server's process id.
+func (c *Client) Pid() int { return c.cmd.Process.Pid }
+
+// Serve hands over a mounted /dev/fuse descriptor. The caller still owns and
+// should close its own copy.
+func (c *Client) Serve(fuse *os.File) error {
+	return c.call(&call{Op: "serve"}, int(fuse.Fd()), nil)
+}
+
+// SetNow sets the logical time, ns since 1970, that file times are taken from.
+func (c *Client) SetNow(ns int64) { c.page.clock.Store(ns) }
+
+// Err reports that the server died or met an error after which the run cannot
+// stay deterministic. It costs two loads.
+func (c *Client) Err() error {
+	if text := c.page.failure(); text != "" {
+		return errors.New(text)
+	}
+	if c.dead.Load() {
+		return errors.New("detfs: the file system server died")
+	}
+	return nil
+}
+
+// Changes lists the differences to the start, sorted by path.
+func (c *Client) Changes() ([]Change, error) {
+	var out []Change
+	err := c.call(&call{Op: "changes"}, -1, &out)
+	return out, err
+}
+
+// Glob finds absolute guest paths in the merged view, sorted.
+func (c *Client) Glob(pattern string) ([]string, error) {
+	var out []string
+	err := c.call(&call{Op: "glob", Pattern: pattern}, -1, &out)
+	return out, err
+}
+
+// WriteTar writes what r selects as a canonical tar.
+func (c *Client) WriteTar(w io.Writer, r TarRequest) error {
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("detfs: pipe: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(w, pr)
+		// Also on an error of w: the server's next write then fails
+		// instead of blocking.
+		_ = pr.Close()
+		done <- err
+	}()
+	fd, err := syscall.Dup(int(pw.Fd()))
+	if err == nil {
+		syscall.CloseOnExec(fd)
+		_ = pw.Close()
+		err = c.sendTar(r, fd)
+	} else {
+		_ = pw.Close()
+	}
+	if werr := <-done; werr != nil {
+		return fmt.Errorf("detfs: write tar: %w", werr)
+	}
+	return err
+}
+
+// sendTar passes fd on and closes our copy as soon as the server has its own,
+// so that the pipe ends when the server closes it.
+func (c *Client) sendTar(r TarRequest, fd int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := sendFrame(c.ctl, &call{Op: "tar", Tar: r}, fd)
+	_ = syscall.Close(fd)
+	if err != nil {
+		return c.lost("tar", err)
+	}
+	var a answer
+	if _, err := recvFrame(c.ctl, &a); err != nil {
+		return c.lost("tar", err)
+	}
+	if a.Err != "" {
+		return errors.New(a.Err)
+	}
+	return nil
+}
+
+// Observed lists what the run learned from each mount's layer.
+func (c *Client) Observed() ([][]image.Observation, error) {
+	var out [][]image.Observation
+	err := c.call(&call{Op: "observed"}, -1, &out)
+	return out, err
+}
+
+// Finish verifies the layers and sums the run up.
+func (c *Client) Finish() (Summary, error) {
+	var out Summary
+	err := c.call(&call{Op: "finish"}, -1, &out)
+	return out, err
+}
+
+// ChownIno gives the file with this st_ino of the guest's tree an owner; -1
+// keeps. For chown calls that the kernel refuses because the id is not mapped.
+func (c *Client) ChownIno(ino uint64, uid, gid int64) error {
+	return c.call(&call{Op: "chown", Ino: ino, UID: uid, GID: gid}, -1, nil)
+}
+
+// TouchIno sets mtime and ctime to now: for shared writable mappings, when one
+// is made and when it goes.
+func (c *Client) TouchIno(ino uint64) error {
+	return c.call(&call{Op: "touch", Ino: ino}, -1, nil)
+}
+
+// Close ends the server and waits for it.
+func (c *Client) Close() error {
+	err := c.ctl.Close()
+	// It ends by itself at the end of the socket, but must not be able
+	// to keep us when it hangs in the host's file system.
+	_ = c.cmd.Process.Kill()
+	<-c.gone
+	var exit *exec.ExitError
+	if werr := c.cmd.Wait(); werr != nil && !errors.As(werr, &exit) && !errors.Is(werr, syscall.ECHILD) {
+		err = errors.Join(err, werr)
+	}
+	if err != nil {
+		return fmt.Errorf("detfs: close: %w", err)
+	}
+	return nil
+}

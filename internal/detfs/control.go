@@ -1,0 +1,115 @@
+package detfs
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// The control protocol: over a unix stream socket, one request and one reply
+// at a time, each a 4-byte little-endian length and JSON. A request may carry
+// one descriptor with its first byte.
+
+// call is a request; the field of its operation is set.
+type call struct {
+	Op      string     `json:"op"` // init, serve, changes, glob, tar, observed, finish, chown, touch
+	Config  *Config    `json:"config,omitempty"`
+	Pattern string     `json:"pattern,omitempty"`
+	Tar     TarRequest `json:"tar"`
+	Ino     uint64     `json:"ino,omitempty"`
+	UID     int64      `json:"uid"`
+	GID     int64      `json:"gid"`
+}
+
+// answer is a reply.
+type answer struct {
+	Err  string          `json:"err,omitempty"`
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// maxFrame bounds a frame: change lists of big runs are some 100 MB at most.
+const maxFrame = 1 << 30
+
+// sendFrame writes v, and fd with it unless it is negative.
+func sendFrame(c *net.UnixConn, v any, fd int) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("detfs: control: %w", err)
+	}
+	msg := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
+	msg = append(msg, body...)
+	if fd >= 0 {
+		n, _, err := c.WriteMsgUnix(msg, unix.UnixRights(fd), nil)
+		if err != nil {
+			return fmt.Errorf("detfs: control: %w", err)
+		}
+		msg = msg[n:]
+	}
+	if _, err := c.Write(msg); err != nil {
+		return fmt.Errorf("detfs: control: %w", err)
+	}
+	return nil
+}
+
+// recvFrame reads one frame into v. file is the descriptor that came with it,
+// or nil; the caller owns it. io.EOF: the other end is gone.
+func recvFrame(c *net.UnixConn, v any) (file *os.File, err error) {
+	var head [4]byte
+	oob := make([]byte, 128)
+	for got := 0; got < len(head); {
+		n, oobn, _, _, err := c.ReadMsgUnix(head[got:], oob)
+		if err != nil {
+			return file, err
+		}
+		if oobn > 0 && file == nil {
+			if file, err = oneFile(oob[:oobn]); err != nil {
+				return nil, err
+			}
+		}
+		if n == 0 {
+			return file, io.EOF
+		}
+		got += n
+	}
+	size := binary.LittleEndian.Uint32(head[:])
+	if size > maxFrame {
+		return file, fmt.Errorf("detfs: control: frame of %d bytes", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(c, body); err != nil {
+		return file, fmt.Errorf("detfs: control: %w", err)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return file, fmt.Errorf("detfs: control: %w", err)
+	}
+	return file, nil
+}
+
+func oneFile(oob []byte) (*os.File, error) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("detfs: control: %w", err)
+	}
+	for _, m := range msgs {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue
+		}
+		for i, fd := range fds {
+			unix.CloseOnExec(fd)
+			if i > 0 {
+				_ = unix.Close(fd)
+			}
+		}
+		if len(fds) > 0 {
+			return os.NewFile(uintptr(fds[0]), "passed"), nil
+		}
+	}
+	return nil, errors.New("detfs: control: no descriptor in message")
+}

@@ -1,0 +1,24 @@
+package detfs
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapPage maps the shared page. It is never unmapped: a late SetNow or Err
+// must not fault, and a run leaves one page behind at most.
+func mapPage(file *os.File) (*page, error) {
+	mem, err := unix.Mmap(int(file.Fd()), 0, pageLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("detfs: map clock page: %w", err)
+	}
+	return &page{
+		clock: (*atomic.Int64)(unsafe.Pointer(&mem[0])),
+		flag:  (*atomic.Uint32)(unsafe.Pointer(&mem[64])),
+		text:  mem[128:],
+	}, nil
+}

@@ -1,0 +1,263 @@
+package detfs
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"dettrace/internal/fuse"
+	"dettrace/internal/image"
+)
+
+// Descriptors that the client leaves to the server.
+const (
+	controlFD = 3
+	pageFD    = 4
+	lifeFD    = 5 // held open, never used: its end tells the client of our death
+)
+
+// server joins the tree, its FUSE connection and the control socket.
+type server struct {
+	f    *fsys
+	page *page
+	ctl  *net.UnixConn
+	open openLayer
+	conn *fuse.Conn
+}
+
+// ServerMain is the hidden subcommand. It ends when the client does (end of
+// the control socket); a broken FUSE connection only ends serving.
+func ServerMain(args []string) int {
+	return serverMain(openImage)
+}
+
+func serverMain(open openLayer) int {
+	// The FUSE thread blocks in read with its P; one more lets the
+	// control side run, also when pinned to one CPU.
+	runtime.GOMAXPROCS(2)
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	s, err := newServer(open)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := s.control(); err != nil && !errors.Is(err, io.EOF) {
+		return 1
+	}
+	return 0
+}
+
+func newServer(open openLayer) (*server, error) {
+	pageFile := os.NewFile(pageFD, "clock")
+	p, err := mapPage(pageFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pageFile.Close(); err != nil {
+		return nil, fmt.Errorf("detfs: clock page: %w", err)
+	}
+	syscall.CloseOnExec(lifeFD)
+	file := os.NewFile(controlFD, "control")
+	c, err := net.FileConn(file)
+	if err != nil {
+		return nil, fmt.Errorf("detfs: control: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("detfs: control: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, errors.New("detfs: control: not a unix socket")
+	}
+	return &server{page: p, ctl: u, open: open}, nil
+}
+
+// control answers calls until the client is gone.
+func (s *server) control() error {
+	for {
+		var c call
+		file, err := recvFrame(s.ctl, &c)
+		if err != nil {
+			return err
+		}
+		body, err := s.handle(&c, file)
+		var a answer
+		if err == nil && body != nil {
+			a.Body, err = json.Marshal(body)
+		}
+		if err != nil {
+			a.Err = err.Error()
+		}
+		if err := sendFrame(s.ctl, &a, -1); err != nil {
+			return err
+		}
+	}
+}
+
+// handle does one call. file, when given, is closed or kept here.
+func (s *server) handle(c *call, file *os.File) (any, error) {
+	if file != nil && c.Op != "serve" {
+		defer file.Close()
+	}
+	if c.Op == "init" {
+		return nil, s.init(c.Config)
+	}
+	if s.f == nil {
+		return nil, errors.New("detfs: control: not initialised")
+	}
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	switch c.Op {
+	case "serve":
+		return nil, s.serve(file)
+	case "changes":
+		return s.f.changeList()
+	case "glob":
+		return s.f.glob(c.Pattern)
+	case "tar":
+		if file == nil {
+			return nil, errors.New("detfs: tar: no descriptor")
+		}
+		w := bufio.NewWriterSize(file, 256<<10)
+		if err := s.f.writeTar(w, c.Tar); err != nil {
+			return nil, err
+		}
+		return nil, w.Flush()
+	case "observed":
+		return s.observed()
+	case "finish":
+		return s.finish()
+	case "chown":
+		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
+	case "touch":
+		return nil, s.change(c.Ino, func(n *node) {
+			n.mtime = s.f.now()
+			n.ctime = n.mtime
+			n.flags |= flagTimes
+		})
+	}
+	return nil, fmt.Errorf("detfs: control: unknown call %q", c.Op)
+}
+
+func (s *server) init(cfg *Config) error {
+	if cfg == nil || s.f != nil {
+		return errors.New("detfs: control: bad init")
+	}
+	st, err := newStore(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	f := newFsys(*cfg, st, s.page.clock.Load, s.page.fail)
+	if err := f.build(s.open); err != nil {
+		return err
+	}
+	s.f = f
+	return nil
+}
+
+// serve starts the FUSE thread. The descriptor is its own from here.
+func (s *server) serve(file *os.File) error {
+	if file == nil || s.conn != nil {
+		return errors.New("detfs: serve: bad call")
+	}
+	s.conn = fuse.NewConn(int(file.Fd()), s.f, &s.f.mu)
+	go func() {
+		runtime.LockOSThread()
+		err := s.conn.Loop()
+		if err == nil {
+			err = file.Close()
+		}
+		if err != nil {
+			s.f.mu.Lock()
+			s.f.fatal(fmt.Errorf("detfs: %w", err))
+			s.f.mu.Unlock()
+		}
+	}()
+	return nil
+}
+
+// change applies a change from outside a request to the node with st_ino ino
+// and makes the kernel ask again.
+func (s *server) change(ino uint64, do func(*node)) error {
+	n := s.f.findIno(ino)
+	if n == nil {
+		return fmt.Errorf("detfs: inode %d: %w", ino, syscall.ENOENT)
+	}
+	if n.flags&flagReadOnly != 0 {
+		return fmt.Errorf("detfs: inode %d: %w", ino, syscall.EROFS)
+	}
+	do(n)
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.InvalAttr(n.id)
+}
+
+// findIno finds a node by its number. The index is made at the first use.
+func (f *fsys) findIno(ino uint64) *node {
+	if f.byIno == nil {
+		f.byIno = make(map[uint64]*node, len(f.nodes))
+		for _, n := range f.nodes {
+			if n != nil {
+				f.byIno[n.ino] = n
+			}
+		}
+	}
+	return f.byIno[ino]
+}
+
+func (s *server) observed() ([][]image.Observation, error) {
+	out := make([][]image.Observation, 0, len(s.f.layers))
+	for i, l := range s.f.layers {
+		o, err := l.Observed()
+		if err != nil {
+			return nil, fmt.Errorf("detfs: %s: %w", s.f.cfg.Mounts[i].Ref, err)
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// finish verifies the layers and sums the run up.
+func (s *server) finish() (*Summary, error) {
+	sum := &Summary{}
+	for i, l := range s.f.layers {
+		m := s.f.cfg.Mounts[i]
+		ls := LayerSummary{Guest: m.Guest, Ref: m.Ref, Label: m.Label, Portable: l.Portable()}
+		o, err := l.Observed()
+		if err == nil {
+			ls.Observed = len(o)
+			ls.Digest, err = l.Digest()
+		}
+		if err == nil {
+			err = l.Verify()
+		}
+		if err != nil {
+			ls.Changed = err.Error()
+		}
+		sum.Layers = append(sum.Layers, ls)
+	}
+	h := sha256.New()
+	if err := s.f.writeTar(h, TarRequest{Changes: true}); err != nil {
+		return nil, err
+	}
+	sum.ChangesDigest = "sha256:" + hex.EncodeToString(h.Sum(nil))
+	list, err := s.f.changeList()
+	if err != nil {
+		return nil, err
+	}
+	sum.Changed = len(list)
+	if s.conn != nil {
+		sum.Requests = s.conn.Counts()
+	}
+	return sum, nil
+}

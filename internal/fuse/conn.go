@@ -1,0 +1,126 @@
+package fuse
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+)
+
+// Conn is one FUSE connection. Loop owns the descriptor's reading side;
+// InvalAttr may be called from any goroutine (a write to /dev/fuse is one
+// message).
+type Conn struct {
+	fd     int
+	fs     FS
+	lock   sync.Locker // held while a request is handled
+	in     []byte
+	out    []byte
+	e      Entry // scratch of dispatch
+	dir    DirList
+	counts [opMax + 1]uint64
+	minor  uint32
+}
+
+// NewConn makes a connection over fd, which stays the caller's. lock is held
+// during every FS call, so that others may look at the file system between two
+// requests.
+func NewConn(fd int, fs FS, lock sync.Locker) *Conn {
+	return &Conn{
+		fd: fd, fs: fs, lock: lock,
+		// One request is at most a WRITE; the kernel wants room for
+		// max_write plus its headers (fs/fuse/dev.c, fuse_dev_do_read).
+		in:  make([]byte, MaxWrite+4096),
+		out: make([]byte, outHeaderSize+MaxWrite+4096),
+	}
+}
+
+// Loop serves until the file system is unmounted or the connection aborted
+// (nil), or until the descriptor fails.
+func (c *Conn) Loop() error {
+	for {
+		n, err := syscall.Read(c.fd, c.in)
+		switch {
+		case err == nil:
+		case errors.Is(err, syscall.ENODEV):
+			return nil
+		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN),
+			errors.Is(err, syscall.ENOENT): // the request was interrupted before it was read
+			continue
+		default:
+			return fmt.Errorf("fuse: read: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		reply, err := c.handle(c.in[:n])
+		if err != nil {
+			return err
+		}
+		if reply == nil {
+			continue
+		}
+		// ENOENT: the caller died meanwhile.
+		if _, err := syscall.Write(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
+			if errors.Is(err, syscall.ENODEV) {
+				return nil
+			}
+			return fmt.Errorf("fuse: reply: %w", err)
+		}
+	}
+}
+
+// handle answers one message. The reply lives in c.out until the next call.
+func (c *Conn) handle(msg []byte) ([]byte, error) {
+	var r Request
+	if !r.parse(msg) {
+		return nil, fmt.Errorf("fuse: malformed request of %d bytes", len(msg))
+	}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.counts[min(r.Op, opMax)]++
+	body := c.out[outHeaderSize:]
+	var n int
+	var errno syscall.Errno
+	if r.Op == opInit {
+		n, errno = c.init(&r, body)
+	} else {
+		n, errno = c.dispatch(&r, body)
+	}
+	if n == noReply {
+		return nil, nil
+	}
+	if errno != 0 {
+		n = 0
+	}
+	putHeader(c.out, outHeaderSize+n, -int32(errno), r.Unique)
+	return c.out[:outHeaderSize+n], nil
+}
+
+// InvalAttr makes the kernel forget the attributes of a node. The kernel
+// answers ENOENT for a node that it does not have, which is fine.
+func (c *Conn) InvalAttr(node uint64) error {
+	var b [outHeaderSize + 24]byte
+	putHeader(b[:], len(b), notifyInvalInode, 0)
+	binary.LittleEndian.PutUint64(b[16:], node)
+	// A negative offset means attributes only (fuse_reverse_inval_inode).
+	binary.LittleEndian.PutUint64(b[24:], ^uint64(0))
+	_, err := syscall.Write(c.fd, b[:])
+	if err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENODEV) {
+		return fmt.Errorf("fuse: invalidate: %w", err)
+	}
+	return nil
+}
+
+// Counts returns how many requests of each kind came so far. The caller
+// holds the lock.
+func (c *Conn) Counts() map[string]uint64 {
+	m := make(map[string]uint64)
+	for op, n := range c.counts {
+		if n > 0 {
+			m[opName(uint32(op))] += n
+		}
+	}
+	return m
+}
