@@ -271,7 +271,7 @@ func (s *Sandbox) Close() error {
 	if s.pidfd >= 0 {
 		err = awaitEnd(s.pidfd)
 		// ECHILD: a wait for any child has taken it.
-		if _, e := unix.Wait4(s.InitPid, nil, unix.WNOHANG, nil); e != nil && e != unix.ECHILD && err == nil {
+		if e := unix.Waitid(unix.P_PIDFD, s.pidfd, nil, unix.WEXITED|unix.WNOHANG, nil); e != nil && e != unix.ECHILD && err == nil {
 			err = stepError("wait for pid 1", e, "")
 		}
 		unix.Close(s.pidfd)

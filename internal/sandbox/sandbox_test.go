@@ -18,13 +18,15 @@ func TestMain(m *testing.M) {
 			os.Exit(StageMain(os.Args[2:]))
 		case victimCommand:
 			os.Exit(victim(os.Args[2]))
+		case guestCommand:
+			os.Exit(guest())
 		}
 	}
 	os.Exit(m.Run())
 }
 
 // testTree makes a directory that looks like the FUSE root.
-func testTree(t *testing.T) string {
+func testTree(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sandbox")
 	if err != nil {
@@ -220,17 +222,4 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-}
-
-const victimCommand = "__victim"
-
-// victim starts a container, says its pids, and waits to be killed.
-func victim(tree string) int {
-	s, err := start(testConfig(), DetectIDs(), tree)
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	fmt.Println(s.InitPid, s.GuestPid)
-	select {}
 }
