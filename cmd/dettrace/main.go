@@ -1,0 +1,73 @@
+// Command dettrace runs a command in a reproducible container. See package
+// cli for the command line and package run for what a run is.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"dettrace/internal/cli"
+	"dettrace/internal/run"
+	"dettrace/internal/settings"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		// The two helpers of a run come first: their start is part of every
+		// run's, and they must not even parse flags.
+		if hidden := hiddenCommand(os.Args[1]); hidden != nil {
+			os.Exit(hidden(os.Args[2:]))
+		}
+	}
+	os.Exit(user())
+}
+
+// hiddenCommand is the entry of a process that dettrace starts itself.
+func hiddenCommand(name string) func(args []string) int {
+	return nil
+}
+
+// user is the command line that people see.
+func user() int {
+	dir, err := os.Getwd()
+	if err != nil {
+		cli.Complain(os.Stderr, err)
+		return run.ExitFailure
+	}
+	app := cli.App{
+		Host: settings.Host{
+			Dir: dir, Env: os.Environ(), Now: time.Now,
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		},
+		Run:       runContainer,
+		Interrupt: interrupted(),
+	}
+	return app.Main(context.Background(), os.Args[1:])
+}
+
+// interrupted is closed at the first Ctrl-C, SIGTERM or hang-up; the run then
+// ends the guest and cleans up. A second one ends dettrace at once, and the
+// kernel ends the guest, whose namespace dies with us.
+func interrupted() <-chan struct{} {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader of our output that went away is an EPIPE and not our death:
+	// the run still cleans up. A handler (unlike SIG_IGN) is not inherited.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	done := make(chan struct{})
+	go func() {
+		<-signals
+		close(done)
+		again := <-signals
+		os.Exit(128 + int(again.(syscall.Signal)))
+	}()
+	return done
+}
+
+func runContainer(context.Context, run.Spec) (run.Result, error) {
+	return run.Result{}, errors.New("run: not wired")
+}

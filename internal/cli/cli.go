@@ -1,0 +1,89 @@
+// Package cli is the command line of dettrace: it parses, calls, and turns
+// errors into messages and exit statuses. What a flag means is decided in
+// package settings, what a run does in package run.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
+	"dettrace/internal/settings"
+)
+
+// App is everything the command line needs from outside, so that a test can
+// run it with a host and a runner of its own.
+type App struct {
+	Host      settings.Host
+	Run       func(context.Context, run.Spec) (run.Result, error)
+	Interrupt <-chan struct{}
+}
+
+// Main runs args (without the program's name) and returns the exit status.
+func (a App) Main(ctx context.Context, args []string) int {
+	status := 0
+	root := a.Root(&status)
+	root.SetArgs(args)
+	root.SetIn(a.Host.Stdin)
+	root.SetOut(a.Host.Stdout)
+	root.SetErr(a.Host.Stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		Complain(a.Host.Stderr, err)
+		if status == 0 {
+			status = run.ExitFailure
+		}
+	}
+	return status
+}
+
+// Complain prints an error and, on a line of its own, its hint.
+func Complain(w io.Writer, err error) {
+	// Nothing can be done about a closed standard error.
+	_, _ = fmt.Fprintf(w, "dettrace: error: %s\n", err)
+	if advice := hint.Of(err); advice != "" {
+		_, _ = fmt.Fprintf(w, "dettrace: hint: %s\n", advice)
+	}
+}
+
+// Root is the command tree; status receives the exit status of a run.
+func (a App) Root(status *int) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dettrace",
+		Short: "Run a command in a reproducible container",
+		Long: `dettrace runs a command in a container in which everything the command can
+observe is a function of the image, the inputs and the settings. The same run
+gives the same bytes, every time.`,
+		Example:       "  dettrace run -- sh -c 'date; echo $RANDOM'\n  dettrace run -o hello -- make hello",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(a.runCommand(status), syscallsCommand(), versionCommand())
+	// Cobra adds "completion" and "help" by itself.
+	return root
+}
+
+// unknownCommand names the nearest command. A word that is no command is
+// often meant to be run.
+func unknownCommand(root *cobra.Command, word string) error {
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	advice := "to run it in a container: dettrace run -- " + word
+	if near := hint.Nearest(word, names); near != "" {
+		advice = "did you mean dettrace " + near + "?"
+	}
+	return hint.With(fmt.Errorf("unknown command %q", word), advice)
+}

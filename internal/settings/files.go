@@ -1,0 +1,85 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
+)
+
+// setFiles resolves the paths of dettrace's own files and checks what can be
+// checked without opening them.
+func setFiles(s *run.Spec, f Flags, host Host) error {
+	s.StateDir = stateDir(f.StateDir, host)
+	if info, err := os.Stat(s.StateDir); err != nil {
+		return hint.With(fmt.Errorf("--state-dir %s: %w", s.StateDir, reason(err)), "a directory on a file system with room for what the run writes")
+	} else if !info.IsDir() {
+		return fmt.Errorf("--state-dir %s: not a directory", s.StateDir)
+	}
+	if f.Report != "" {
+		s.Report = hostPath(f.Report, host.Dir)
+		if info, err := os.Stat(filepath.Dir(s.Report)); err != nil || !info.IsDir() {
+			return hint.With(fmt.Errorf("--report %s: no such directory", f.Report), "make it first")
+		}
+		if info, err := os.Stat(s.Report); err == nil && info.IsDir() {
+			return fmt.Errorf("--report %s: is a directory", f.Report)
+		}
+	}
+	return nil
+}
+
+// stateDir is the flag, else $TMPDIR, else /var/tmp (which, unlike /tmp, is
+// rarely in memory), else /tmp.
+func stateDir(flag string, host Host) string {
+	if flag != "" {
+		return hostPath(flag, host.Dir)
+	}
+	if dir, ok := lookup(host.Env, "TMPDIR"); ok && filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	if info, err := os.Stat("/var/tmp"); err == nil && info.IsDir() {
+		return "/var/tmp"
+	}
+	return "/tmp"
+}
+
+// OpenStdin opens what --stdin names and stores it in s. The caller closes
+// the result after the run; it is nil when there is nothing to close.
+func OpenStdin(s *run.Spec, f Flags, host Host) (*os.File, error) {
+	switch f.Stdin {
+	case "":
+		return nil, nil
+	case "-":
+		if file, ok := host.Stdin.(*os.File); ok {
+			if _, err := file.Stat(); err != nil {
+				return nil, hint.With(fmt.Errorf("--stdin -: %w", reason(err)), "standard input is closed; leave the flag away for an empty one")
+			}
+		}
+		s.Stdin = host.Stdin
+		return nil, nil
+	}
+	file, err := os.Open(hostPath(f.Stdin, host.Dir))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("--stdin %s: %w", f.Stdin, reason(err)), "a file, or - for standard input")
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(fmt.Errorf("--stdin %s: is a directory", f.Stdin), file.Close())
+	}
+	s.Stdin = file
+	return file, nil
+}
+
+// CreateLog creates the event log; nil without --log.
+func CreateLog(f Flags, host Host) (*os.File, error) {
+	if f.Log == "" {
+		return nil, nil
+	}
+	file, err := os.Create(hostPath(f.Log, host.Dir))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("--log %s: %w", f.Log, reason(err)), "the directory must exist and be writable")
+	}
+	return file, nil
+}

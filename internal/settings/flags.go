@@ -1,0 +1,41 @@
+package settings
+
+import "github.com/spf13/pflag"
+
+// Register adds the flags of `dettrace run` to fs, with their defaults.
+// StringArray and not StringSlice: a comma is an ordinary character in a path
+// and in a value.
+func Register(fs *pflag.FlagSet, f *Flags) {
+	fs.StringVar(&f.Image, "image", "host", "initial file system: `REF` is \"host\" (this machine's system directories), a directory, or a tar (plain, gzip, zstd)")
+	fs.StringArrayVarP(&f.Inputs, "input", "i", nil, "`HOST[:GUEST]`: a host file or directory the guest sees, copy-on-write; GUEST \"same\" keeps the path (repeatable; the current directory is always at "+SourceDir+")")
+	fs.BoolVar(&f.NoDefaultInput, "no-default-input", false, "do not show the current directory at "+SourceDir)
+	fs.StringVar(&f.InputMtime, "input-mtime", "epoch", "file times of inputs: `epoch` or keep")
+	fs.BoolVar(&f.FollowInputs, "follow-inputs", false, "follow symlinks that lead out of an input")
+	fs.StringVarP(&f.Workdir, "workdir", "w", SourceDir, "guest `DIR` the command starts in; relative to "+SourceDir)
+
+	fs.StringArrayVarP(&f.Outputs, "output", "o", nil, "`GUEST[:HOST]`: copy this path out after success; globs allowed (repeatable; HOST defaults to the same relative path below the current directory)")
+	fs.BoolVar(&f.Force, "force", false, "replace outputs that exist")
+	fs.BoolVar(&f.OutputOnFailure, "output-on-failure", false, "copy outputs although the command failed")
+	fs.BoolVar(&f.WriteBack, "write-back", false, "apply the changes under the inputs to the host after success")
+	fs.StringVar(&f.Save, "save", "", "write all changes as one canonical tar to `FILE`")
+
+	fs.StringArrayVarP(&f.Env, "env", "e", nil, "`K=V`: set a variable for the guest; K alone takes the host's value (repeatable)")
+	fs.BoolVar(&f.EnvHost, "env-host", false, "give the guest the host's environment (names, not values, are reported)")
+	fs.StringVar(&f.Epoch, "epoch", "", "`TIME` the guest's clock starts at: RFC 3339, a date, @SECONDS or now (default SOURCE_DATE_EPOCH from -e, else "+defaultEpochText+")")
+	fs.StringVar(&f.Seed, "seed", "0", "`N` all randomness of the guest comes from")
+	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
+	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
+	fs.StringVar(&f.User, "user", "", "run as `UID[:GID]` or NAME of the image (default 0:0)")
+	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose: `WHAT` is network (repeatable)")
+	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
+
+	fs.StringVar(&f.Timeout, "timeout", "", "end the run after this wall `TIME`: 90, 90s, 10m, 1h30m")
+	fs.StringVar(&f.Memory, "memory", "", "memory limit in `BYTES`: 512M, 2G")
+	fs.Int64Var(&f.Pids, "pids", 0, "limit of processes and threads `N` (0 for the default)")
+	fs.StringVar(&f.StateDir, "state-dir", "", "`DIR` where changed files live during the run (default $TMPDIR, else /var/tmp)")
+	fs.StringVar(&f.Log, "log", "", "write the event log to `FILE`")
+	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
+	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
+	fs.SetInterspersed(false) // what follows the command belongs to it
+	fs.SortFlags = false      // the order above is the order to read them in
+}

@@ -1,0 +1,148 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
+)
+
+// setImage resolves --image to "host", "dir:PATH" or "tar:PATH".
+func setImage(s *run.Spec, f Flags, host Host) error {
+	kind, name := "", f.Image
+	switch {
+	case f.Image == "host":
+		s.Image = "host"
+		return nil
+	case f.Image == "":
+		return hint.With(errors.New("--image: empty"), imageAdvice)
+	case strings.HasPrefix(f.Image, "dir:"), strings.HasPrefix(f.Image, "tar:"):
+		kind, name = f.Image[:3], f.Image[4:]
+	}
+	full := hostPath(name, host.Dir)
+	info, err := os.Stat(full)
+	switch {
+	case err != nil:
+		return hint.With(fmt.Errorf("image %s: %w", name, reason(err)), imageAdvice)
+	case info.IsDir() && kind != "tar":
+		s.Image = "dir:" + full
+	case info.Mode().IsRegular() && kind != "dir":
+		s.Image = "tar:" + full
+	case kind == "dir":
+		return hint.With(fmt.Errorf("image %s: not a directory", name), imageAdvice)
+	default:
+		return hint.With(fmt.Errorf("image %s: neither a directory nor a tar file", name), imageAdvice)
+	}
+	return nil
+}
+
+const imageAdvice = "--image takes host, a directory, or a tar (plain, gzip, zstd)"
+
+// setInputs adds the declared inputs in order and the current directory in
+// front of them, unless one of them takes its place.
+func setInputs(s *run.Spec, f Flags, host Host) error {
+	if f.InputMtime != "epoch" && f.InputMtime != "keep" {
+		return hint.With(fmt.Errorf("--input-mtime %q: neither epoch nor keep", f.InputMtime), "epoch makes a run independent of file times on the host")
+	}
+	for _, arg := range f.Inputs {
+		in, err := parseInput(arg, s.Workdir, host.Dir)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(s.Inputs, func(o run.Input) bool { return o.Guest == in.Guest }); i >= 0 {
+			return hint.With(fmt.Errorf("two inputs at %s: %s and %s", in.Guest, s.Inputs[i].Host, in.Host),
+				"give one another place: -i "+strings.TrimSuffix(arg, ":"+in.Guest)+":/build/"+path.Base(in.Host)+"-2")
+		}
+		s.Inputs = append(s.Inputs, in)
+	}
+	taken := slices.ContainsFunc(s.Inputs, func(o run.Input) bool { return o.Guest == SourceDir })
+	if !f.NoDefaultInput && !taken {
+		s.Inputs = slices.Insert(s.Inputs, 0, run.Input{Host: filepath.Clean(host.Dir), Guest: SourceDir})
+	}
+	// A mount covers what is below it, so an outer one comes first.
+	slices.SortStableFunc(s.Inputs, func(a, b run.Input) int { return depth(a.Guest) - depth(b.Guest) })
+	for i := range s.Inputs {
+		s.Inputs[i].KeepMtime = f.InputMtime == "keep"
+		s.Inputs[i].Follow = f.FollowInputs
+	}
+	return nil
+}
+
+// parseInput reads HOST[:GUEST]. The last colon separates, so a HOST with a
+// colon is written with one more at its end. Without GUEST the current
+// directory is at SourceDir, and anything else beside it by its base name.
+func parseInput(arg, workdir, dir string) (run.Input, error) {
+	name, guest := cutLast(arg)
+	if name == "" {
+		return run.Input{}, hint.With(fmt.Errorf("-i %q: no host path", arg), "-i HOST or -i HOST:GUEST")
+	}
+	full := hostPath(name, dir)
+	info, err := os.Stat(full)
+	if err != nil {
+		advice := "an input is a file or directory on the host; relative paths start at the current directory"
+		if _, whole := os.Lstat(hostPath(arg, dir)); whole == nil {
+			advice = "the last colon separates HOST from GUEST; write -i '" + arg + ":'"
+		}
+		return run.Input{}, hint.With(fmt.Errorf("input %s: %w", name, reason(err)), advice)
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return run.Input{}, hint.With(fmt.Errorf("input %s: neither a file nor a directory", name), "bytes of a pipe can come in with --stdin")
+	}
+	switch {
+	case guest == "same":
+		guest = full
+	case guest != "":
+		guest = guestPath(guest, workdir)
+	case full == filepath.Clean(dir):
+		guest = SourceDir
+	default:
+		guest = "/build/" + path.Base(full)
+	}
+	if err := checkPlace(guest); err != nil {
+		return run.Input{}, hint.With(fmt.Errorf("-i %s: %w", arg, err), "name another place: -i "+name+":/build/NAME")
+	}
+	// The input itself may be a link; what it leads to is what is shown.
+	real, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		return run.Input{}, fmt.Errorf("input %s: %w", name, reason(err))
+	}
+	return run.Input{Host: real, Guest: guest}, nil
+}
+
+// checkPlace refuses guest places where an input cannot be: the root is the
+// image's, and the pseudo file systems are the container's own.
+func checkPlace(guest string) error {
+	if guest == "/" {
+		return errors.New("an input cannot be the guest's root")
+	}
+	for _, own := range []string{"/proc", "/sys", "/dev"} {
+		if guest == own || strings.HasPrefix(guest, own+"/") {
+			return fmt.Errorf("%s is made by the container", own)
+		}
+	}
+	return nil
+}
+
+// hostPath makes name absolute below dir and clean.
+func hostPath(name, dir string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(dir, name)
+}
+
+// cutLast splits at the last colon.
+func cutLast(arg string) (before, after string) {
+	if i := strings.LastIndexByte(arg, ':'); i >= 0 {
+		return arg[:i], arg[i+1:]
+	}
+	return arg, ""
+}
+
+func depth(p string) int { return strings.Count(p, "/") }

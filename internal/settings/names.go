@@ -1,0 +1,63 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dettrace/internal/hint"
+)
+
+// Doors are the values of --allow.
+func Doors() []string { return []string{"network"} }
+
+// parseDoors checks, sorts and compacts the values of --allow.
+func parseDoors(values []string) ([]string, error) {
+	var allow []string
+	for _, v := range values {
+		if slices.Contains(Doors(), v) {
+			allow = append(allow, v)
+			continue
+		}
+		advice := "the doors are: " + strings.Join(Doors(), ", ")
+		return nil, hint.With(fmt.Errorf("--allow %q: no such door", v), advice)
+	}
+	slices.Sort(allow)
+	return slices.Compact(allow), nil
+}
+
+// checkHostname accepts what sethostname(2) and RFC 1123 both accept.
+func checkHostname(name string) error {
+	label := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+	if len(name) > 64 || !label.MatchString(name) {
+		return hint.With(fmt.Errorf("--hostname %q: not a host name", name), "up to 64 letters, digits, hyphens and dots")
+	}
+	return nil
+}
+
+// checkUser checks the form UID, UID:GID or NAME; names are looked up in the
+// image later. 4294967295 is "no change" to chown(2) and not an id.
+func checkUser(user string) error {
+	if user == "" {
+		return nil
+	}
+	advice := "UID, UID:GID or a user name of the image, such as 1000:1000"
+	first, second, pair := strings.Cut(user, ":")
+	if pair && !isID(second) || pair && !isID(first) {
+		return hint.With(fmt.Errorf("--user %q: not UID:GID", user), advice)
+	}
+	if isID(first) {
+		return nil
+	}
+	if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`).MatchString(first) {
+		return hint.With(fmt.Errorf("--user %q: neither a number nor a name", user), advice)
+	}
+	return nil
+}
+
+func isID(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 32)
+	return err == nil && n != 1<<32-1 && text[0] != '+'
+}

@@ -1,0 +1,124 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
+)
+
+// setOutputs resolves -o and refuses what exists, before the run and not
+// after an hour of it.
+func setOutputs(s *run.Spec, f Flags, host Host) error {
+	for _, arg := range f.Outputs {
+		out, err := parseOutput(arg, s.Workdir, host.Dir)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(s.Outputs, out) {
+			continue
+		}
+		for _, other := range s.Outputs {
+			// Two globs may share a directory; everything else would overwrite.
+			if other.Host == out.Host && !(HasGlob(other.Guest) && HasGlob(out.Guest)) {
+				return hint.With(fmt.Errorf("two outputs at %s: %s and %s", out.Host, other.Guest, out.Guest),
+					"name another host path: -o "+out.Guest+":PATH")
+			}
+		}
+		if err := checkTarget(out, f.Force); err != nil {
+			return err
+		}
+		s.Outputs = append(s.Outputs, out)
+	}
+	if f.Save != "" {
+		s.Save = hostPath(f.Save, host.Dir)
+		return checkTarget(run.Output{Guest: "changes", Host: s.Save}, f.Force)
+	}
+	return nil
+}
+
+// parseOutput reads GUEST[:HOST]. A relative GUEST starts at the working
+// directory. Without HOST a path below the source directory (else below the
+// working directory) goes to the same relative path below dir, any other to
+// its base name. For a glob HOST is the directory that gets the matches.
+func parseOutput(arg, workdir, dir string) (run.Output, error) {
+	name, target := cutLast(arg)
+	if name == "" {
+		return run.Output{}, hint.With(fmt.Errorf("-o %q: no guest path", arg), "-o GUEST or -o GUEST:HOST")
+	}
+	guest := guestPath(name, workdir)
+	if guest == "/" {
+		return run.Output{}, hint.With(errors.New("-o /: the whole root is not an output"), "--save FILE.tar keeps all changes")
+	}
+	if HasGlob(guest) {
+		if _, err := path.Match(guest, "/"); err != nil {
+			return run.Output{}, hint.With(fmt.Errorf("-o %q: broken glob", name), "a [ needs its ]")
+		}
+	}
+	if target != "" {
+		return run.Output{Guest: guest, Host: hostPath(target, dir)}, nil
+	}
+	relative := path.Base(guest)
+	for _, base := range []string{SourceDir, workdir} {
+		if below, ok := strings.CutPrefix(guest, strings.TrimSuffix(base, "/")+"/"); ok {
+			relative = below
+			break
+		}
+	}
+	if guest == SourceDir || guest == workdir {
+		return run.Output{}, hint.With(fmt.Errorf("-o %s: that is the working tree itself", name),
+			"--write-back applies its changes to the host, -o "+name+":PATH copies it elsewhere")
+	}
+	if HasGlob(guest) {
+		relative = globDir(relative)
+	}
+	return run.Output{Guest: guest, Host: filepath.Join(dir, relative)}, nil
+}
+
+// globDir is the part of a relative pattern in front of its first glob.
+func globDir(pattern string) string {
+	d := path.Dir(pattern)
+	for HasGlob(d) {
+		d = path.Dir(d)
+	}
+	return d
+}
+
+// checkTarget refuses a host path that exists or that cannot be made. For a
+// glob only its directory can be checked; the matches are checked when copied.
+func checkTarget(out run.Output, force bool) error {
+	info, err := os.Lstat(out.Host)
+	if HasGlob(out.Guest) {
+		if err == nil && info.Mode()&os.ModeSymlink != 0 {
+			info, err = os.Stat(out.Host)
+		}
+		if err == nil && !info.IsDir() {
+			return hint.With(fmt.Errorf("output %s: not a directory", out.Host), "a glob's matches go into a directory")
+		}
+	} else if err == nil && !force {
+		return hint.With(fmt.Errorf("output %s: already exists", out.Host), "--force replaces it")
+	}
+	parent := filepath.Dir(out.Host)
+	for {
+		info, err := os.Stat(parent)
+		if err == nil && info.IsDir() {
+			return nil
+		}
+		if err == nil {
+			return fmt.Errorf("output %s: %s is not a directory", out.Host, parent)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("output %s: %w", out.Host, reason(err))
+		}
+		parent = filepath.Dir(parent)
+	}
+}
+
+// HasGlob reports whether p holds a character that path.Match interprets.
+func HasGlob(p string) bool { return strings.ContainsAny(p, `*?[\`) }

@@ -1,0 +1,157 @@
+// Package settings turns the flags of `dettrace run` into a run.Spec.
+//
+// It is the only place where a default can come from the host, and it names
+// each: the current directory (default input, relative paths), the host's
+// environment for `-e NAME` and --env-host, the clock for `--epoch now`. All
+// three come in through Host, so that a Spec is a pure function of Flags, Host
+// and the paths that exist. After Resolve nothing is defaulted any more.
+//
+// Everything that can be refused early is refused here, before a container is
+// made: a wrong value, a missing input, an output that already exists.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
+)
+
+// SourceDir is where the guest sees the current directory. Its parent is
+// writable: dpkg-buildpackage writes to "..".
+const SourceDir = "/build/src"
+
+// DefaultHostname is the guest's host name.
+const DefaultHostname = "dettrace"
+
+// Host is what a run may learn from the machine that starts it.
+type Host struct {
+	Dir    string           // current directory, absolute
+	Env    []string         // K=V
+	Now    func() time.Time // used by --epoch now only
+	Stdin  io.Reader        // used by --stdin - only
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Flags are the values of the command line as they were typed.
+type Flags struct {
+	Image           string
+	Inputs          []string
+	NoDefaultInput  bool
+	InputMtime      string
+	FollowInputs    bool
+	Workdir         string
+	Outputs         []string
+	Force           bool
+	OutputOnFailure bool
+	WriteBack       bool
+	Save            string
+	Env             []string
+	EnvHost         bool
+	Epoch           string
+	Seed            string
+	CPUs            int
+	Hostname        string
+	User            string
+	Allow           []string
+	Stdin           string
+	Timeout         string
+	Memory          string
+	Pids            int64
+	StateDir        string
+	Log             string
+	Report          string
+	Verbose         bool
+}
+
+// errNoCommand is the error of `dettrace run` without a command.
+var errNoCommand = hint.With(errors.New("no command given"), "for example: dettrace run -- make")
+
+// Resolve makes the Spec. The files behind Log and Stdin are not opened here:
+// see Files.
+func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
+	if len(command) == 0 || command[0] == "" {
+		return run.Spec{}, errNoCommand
+	}
+	s := run.Spec{
+		Command:         command,
+		Force:           f.Force,
+		OutputOnFailure: f.OutputOnFailure,
+		WriteBack:       f.WriteBack,
+		Verbose:         f.Verbose,
+		CPUs:            f.CPUs,
+		Pids:            f.Pids,
+		Stdout:          host.Stdout,
+		Stderr:          host.Stderr,
+		Diag:            host.Stderr,
+		Workdir:         guestPath(f.Workdir, SourceDir),
+	}
+	steps := []func(*run.Spec, Flags, Host) error{
+		setNumbers, setNames, setImage, setInputs, setEnvironment, setFiles, setOutputs,
+	}
+	for _, step := range steps {
+		if err := step(&s, f, host); err != nil {
+			return run.Spec{}, err
+		}
+	}
+	return s, nil
+}
+
+// setNumbers checks seed, CPUs and limits.
+func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
+	if s.Seed, err = parseSeed(f.Seed); err != nil {
+		return err
+	}
+	if f.CPUs < 1 || f.CPUs > maxCPUs {
+		return hint.With(fmt.Errorf("--cpus %d: not between 1 and %d", f.CPUs, maxCPUs),
+			"this is what the guest is told; it does not make a run faster")
+	}
+	if f.Pids < 0 || f.Pids > maxPids {
+		return fmt.Errorf("--pids %d: not between 1 and %d (0 for the default)", f.Pids, maxPids)
+	}
+	if s.Memory, err = parseSize("--memory", f.Memory); err != nil {
+		return err
+	}
+	s.Timeout, err = parseTimeout(f.Timeout)
+	return err
+}
+
+// setNames checks host name, user and doors.
+func setNames(s *run.Spec, f Flags, _ Host) error {
+	if err := checkHostname(f.Hostname); err != nil {
+		return err
+	}
+	s.Hostname = f.Hostname
+	if err := checkUser(f.User); err != nil {
+		return err
+	}
+	s.User = f.User
+	allow, err := parseDoors(f.Allow)
+	s.Allow = allow
+	return err
+}
+
+// guestPath makes p absolute below base and clean; ".." never leads above /.
+func guestPath(p, base string) string {
+	if !strings.HasPrefix(p, "/") {
+		p = base + "/" + p
+	}
+	return path.Clean(p)
+}
+
+// reason is err without the "stat PATH:" in front, for messages that name the
+// path as the user typed it.
+func reason(err error) error {
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
