@@ -1,0 +1,88 @@
+package seccomp
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/syscalls"
+)
+
+var errRule = errors.New("rule too long or argument out of range")
+
+// leafCode is the code that decides one call once its number is known.
+func leafCode(r *syscalls.Row) ([]unix.SockFilter, error) {
+	if r.Filter.AlwaysAllows() {
+		return []unix.SockFilter{ret(retAllow)}, nil
+	}
+	var code []unix.SockFilter
+	for _, rule := range r.Filter.Rules {
+		rc, err := ruleCode(rule, action(rule.Action, r.Nr))
+		if err != nil {
+			return nil, err
+		}
+		code = append(code, rc...)
+	}
+	return append(code, ret(action(r.Filter.Default, r.Nr))), nil
+}
+
+func action(a syscalls.Action, nr int) uint32 {
+	if a == syscalls.Allow {
+		return retAllow
+	}
+	return retTrace | uint32(nr)
+}
+
+// ruleCode returns act if all conditions hold and falls through otherwise.
+func ruleCode(r syscalls.Rule, act uint32) ([]unix.SockFilter, error) {
+	var code []unix.SockFilter
+	for _, c := range r.If {
+		if c.Arg < 0 || c.Arg > 5 {
+			return nil, errRule
+		}
+		off := uint32(offArgs + 8*c.Arg)
+		code = append(code, half(off, uint32(c.Mask), uint32(c.Value))...)
+		code = append(code, half(off+4, uint32(c.Mask>>32), uint32(c.Value>>32))...)
+	}
+	code = append(code, ret(act))
+	for i := range code {
+		if isTest(code[i]) { // on a mismatch skip the rest of the rule
+			skip := len(code) - i - 1
+			if skip > 255 {
+				return nil, errRule
+			}
+			code[i].Jf = uint8(skip)
+		}
+	}
+	return code, nil
+}
+
+// half tests one 32-bit half of an argument (x86-64 is little endian). A half
+// that is not looked at needs no code, unless no value could match.
+func half(off, mask, value uint32) []unix.SockFilter {
+	switch {
+	case mask == 0 && value == 0:
+		return nil
+	case mask == 1<<32-1:
+		return []unix.SockFilter{load(off), jump(unix.BPF_JEQ, value, 0, 0)}
+	}
+	return []unix.SockFilter{
+		load(off),
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: mask},
+		jump(unix.BPF_JEQ, value, 0, 0),
+	}
+}
+
+func isTest(f unix.SockFilter) bool { return f.Code == unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K }
+
+func load(off uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
+}
+
+func jump(op uint16, k uint32, jt, jf uint8) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, Jt: jt, Jf: jf, K: k}
+}
+
+func ret(v uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v}
+}

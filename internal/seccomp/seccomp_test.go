@@ -1,0 +1,183 @@
+package seccomp
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/syscalls"
+)
+
+// data is struct seccomp_data as 32-bit words: nr, arch, ip (2), args (6 x 2).
+type data [16]uint32
+
+func newData(arch, nr uint32, args [6]uint64) (d data) {
+	d[0], d[1] = nr, arch
+	for i, a := range args {
+		d[4+2*i], d[5+2*i] = uint32(a), uint32(a>>32)
+	}
+	return d
+}
+
+// run interprets a program as the kernel would. constant reports that only
+// number and architecture were looked at, by the instructions that
+// seccomp_is_const_allow understands.
+func run(t *testing.T, prog []unix.SockFilter, d data) (result uint32, constant bool) {
+	t.Helper()
+	constant = true
+	var acc uint32
+	for pc := 0; pc < len(prog); pc++ {
+		f := prog[pc]
+		switch f.Code {
+		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
+			if f.K%4 != 0 || f.K >= 64 {
+				t.Fatalf("load at %d", f.K)
+			}
+			acc = d[f.K/4]
+			constant = constant && f.K <= 4
+		case unix.BPF_ALU | unix.BPF_AND | unix.BPF_K:
+			acc &= f.K
+		case unix.BPF_JMP | unix.BPF_JA:
+			pc += int(f.K)
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
+			pc += branch(f, acc == f.K)
+		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
+			pc += branch(f, acc >= f.K)
+		case unix.BPF_RET | unix.BPF_K:
+			return f.K, constant
+		default:
+			t.Fatalf("instruction %d: code %#x", pc, f.Code)
+		}
+	}
+	t.Fatal("ran off the end")
+	return 0, false
+}
+
+func branch(f unix.SockFilter, taken bool) int {
+	if taken {
+		return int(f.Jt)
+	}
+	return int(f.Jf)
+}
+
+func want(r *syscalls.Row, args [6]uint64) uint32 {
+	if r.Filter.Decide(args) == syscalls.Allow {
+		return unix.SECCOMP_RET_ALLOW
+	}
+	return unix.SECCOMP_RET_TRACE | uint32(r.Nr)
+}
+
+// candidates are argument values at the edges of a row's conditions.
+func candidates(r *syscalls.Row, rng *rand.Rand) [][6]uint64 {
+	var out [][6]uint64
+	for n := 0; n < 40; n++ {
+		var a [6]uint64
+		for i := range a {
+			a[i] = rng.Uint64() >> rng.UintN(64)
+		}
+		out = append(out, a)
+	}
+	for _, rule := range r.Filter.Rules {
+		var hit [6]uint64
+		for _, c := range rule.If {
+			hit[c.Arg] = c.Value
+		}
+		out = append(out, hit)
+		for _, c := range rule.If {
+			for bit := 0; bit < 64; bit++ {
+				near := hit
+				near[c.Arg] ^= 1 << bit
+				out = append(out, near)
+			}
+		}
+	}
+	return out
+}
+
+func TestProgramAgreesWithTable(t *testing.T) {
+	rows := syscalls.Table()
+	prog, err := Compile(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d instructions", len(prog))
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range rows {
+		r := &rows[i]
+		for _, args := range candidates(r, rng) {
+			got, constant := run(t, prog, newData(unix.AUDIT_ARCH_X86_64, uint32(i), args))
+			if w := want(r, args); got != w {
+				t.Fatalf("%s%#x: %#x, want %#x", r.Name, args, got, w)
+			}
+			if r.Filter.AlwaysAllows() && !constant {
+				t.Fatalf("%s: the kernel's allow bitmap would not take it", r.Name)
+			}
+		}
+	}
+}
+
+func TestForeignCalls(t *testing.T) {
+	rows := syscalls.Table()
+	prog, err := Compile(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const trace = unix.SECCOMP_RET_TRACE
+	tests := []struct {
+		name     string
+		arch, nr uint32
+		want     uint32
+	}{
+		{"int 0x80 getpid", unix.AUDIT_ARCH_I386, 20, trace | DataForeign},
+		{"int 0x80, number of a native call", unix.AUDIT_ARCH_I386, unix.SYS_GETPID, trace | DataForeign},
+		{"another machine", unix.AUDIT_ARCH_AARCH64, unix.SYS_GETPID, trace | DataForeign},
+		{"x32 getpid", unix.AUDIT_ARCH_X86_64, x32Bit | unix.SYS_GETPID, trace | DataX32},
+		{"x32 last", unix.AUDIT_ARCH_X86_64, 2*x32Bit - 1, trace | DataX32},
+		{"newest", unix.AUDIT_ARCH_X86_64, syscalls.Newest, trace | syscalls.Newest},
+		{"above the newest", unix.AUDIT_ARCH_X86_64, syscalls.Newest + 1, trace | DataUnknown},
+		{"below x32", unix.AUDIT_ARCH_X86_64, x32Bit - 1, trace | DataUnknown},
+		{"negative", unix.AUDIT_ARCH_X86_64, 1<<32 - 1, trace | DataUnknown},
+		{"most negative", unix.AUDIT_ARCH_X86_64, 1 << 31, trace | DataUnknown},
+	}
+	for _, tt := range tests {
+		if got, _ := run(t, prog, newData(tt.arch, tt.nr, [6]uint64{})); got != tt.want {
+			t.Errorf("%s: %#x, want %#x", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	rows := syscalls.Table()
+	tests := map[string][]syscalls.Row{
+		"no rows":       nil,
+		"a gap":         append(append([]syscalls.Row{}, rows[:7]...), rows[8:]...),
+		"not sorted":    {rows[1], rows[0]},
+		"bad argument":  {{Filter: syscalls.Filter{Default: syscalls.Trace, Rules: []syscalls.Rule{{If: []syscalls.Cond{{Arg: 6}}}}}}},
+		"too long rule": {{Filter: syscalls.Filter{Default: syscalls.Trace, Rules: []syscalls.Rule{{If: make([]syscalls.Cond, 0, 100)}, longRule()}}}},
+	}
+	for name, rows := range tests {
+		if _, err := Compile(rows); err == nil {
+			t.Errorf("%s: compiled", name)
+		}
+	}
+}
+
+func longRule() (r syscalls.Rule) {
+	for i := 0; i < 60; i++ {
+		r.If = append(r.If, syscalls.Cond{Arg: 0, Mask: ^uint64(1), Value: 2})
+	}
+	return r
+}
+
+// The program must be one that the kernel takes. Installing it needs a process
+// of its own, which the sandbox's tests do; here the limits are checked.
+func TestProgramIsSmall(t *testing.T) {
+	prog, err := Compile(syscalls.Table())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(prog) > maxProgram {
+		t.Errorf("%d instructions", len(prog))
+	}
+}

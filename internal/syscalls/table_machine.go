@@ -1,0 +1,49 @@
+package syscalls
+
+import "golang.org/x/sys/unix"
+
+const noteName = "The host name is a setting of the run (--hostname): as without CAP_SYS_ADMIN."
+
+// rowsMachine are the identity and state of the computer, and randomness.
+func rowsMachine() []Row {
+	return []Row{
+		emulate(63, "uname", "Release, version and names of the machine that every guest sees, not of the host (normalised)."),
+		emulate(99, "sysinfo", "Uptime from the logical clock; memory, load and process count of the machine that every guest sees (eliminated)."),
+		emulate(318, "getrandom", "Bytes of a ChaCha8 stream from the run's seed, the same for all flags; never blocks (normalised)."),
+		emulate(309, "getcpu", "CPU 0 of node 0 (eliminated)."),
+		refuse(334, "rseq", unix.ENOSYS, "Shows the number of the CPU that the thread runs on, in memory, without any call: refused as by a kernel without CONFIG_RSEQ (eliminated)."),
+		refuse(471, "rseq_slice_yield", unix.ENOSYS, "There is no rseq."),
+		refuse(139, "sysfs", unix.ENOSYS, "Lists the file system types of the host's kernel; obsolete, and off by default."),
+		refuse(103, "syslog", unix.EPERM, "The host's kernel messages: as with kernel.dmesg_restrict."),
+		refuse(170, "sethostname", unix.EPERM, noteName),
+		refuse(171, "setdomainname", unix.EPERM, noteName),
+	}
+}
+
+const (
+	noteSched = "Policies and priorities have no effect where one thread runs at a time: values are checked and kept by the supervisor (eliminated)."
+	noteNice  = "Nice level and I/O class start at fixed values, not the caller's, and have no effect (normalised)."
+)
+
+// rowsSched are the calls about the kernel's scheduler.
+func rowsSched() []Row {
+	return []Row{
+		schedule(24, "sched_yield", "Gives the turn to the next thread of the run queue (ordered)."),
+		emulate(203, "sched_setaffinity", "The CPUs are those of --cpus; the mask is checked and kept, with no effect (eliminated)."),
+		emulate(204, "sched_getaffinity", "The CPUs are those of --cpus, default one (normalised)."),
+		emulate(142, "sched_setparam", noteSched),
+		emulate(143, "sched_getparam", noteSched),
+		emulate(144, "sched_setscheduler", noteSched),
+		emulate(145, "sched_getscheduler", noteSched),
+		emulate(314, "sched_setattr", noteSched),
+		emulate(315, "sched_getattr", noteSched),
+		emulate(148, "sched_rr_get_interval", "The host's time slice: a fixed 100 ms (normalised)."),
+		native(146, "sched_get_priority_max", "A constant of Linux."),
+		native(147, "sched_get_priority_min", "A constant of Linux."),
+		emulate(140, "getpriority", noteNice),
+		emulate(141, "setpriority", noteNice),
+		emulate(252, "ioprio_get", noteNice),
+		emulate(251, "ioprio_set", noteNice),
+		emulate(324, "membarrier", "One thread runs at a time and every switch is a barrier: registering and barriers succeed, the query gives a fixed set (normalised)."),
+	}
+}

@@ -1,0 +1,54 @@
+package syscalls
+
+import "golang.org/x/sys/unix"
+
+const (
+	noteLock = "Limits are fixed; whether pages are resident cannot be seen by the guest (eliminated)."
+	noteNUMA = "The machine that is shown has one node: refused as by a kernel without CONFIG_NUMA (eliminated)."
+	notePkey = "Whether the CPU has protection keys must not show: answered as by one without (eliminated)."
+)
+
+// rowsMemory are the address space and its hints. Addresses are a function of
+// past calls: randomisation is off (personality(2), ADDR_NO_RANDOMIZE).
+func rowsMemory() []Row {
+	return []Row{
+		// Stops for all but small private mappings: low bits of flags are the
+		// type (MAP_PRIVATE is 2), 0x40000 is MAP_HUGETLB, and 4 GiB or more
+		// is where the host's overcommit policy begins to matter.
+		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory. MAP_HUGETLB and MAP_DROPPABLE depend on the host's memory and stop.").
+			only(allowIf(Cond{3, 0x4000f, unix.MAP_PRIVATE}, Cond{1, ^uint64(low32), 0}), true),
+		native(10, "mprotect", "The process's own pages."),
+		native(11, "munmap", "The process's own pages."),
+		native(12, "brk", "The heap starts at an address that is not randomised."),
+		native(25, "mremap", "As mmap(2)."),
+		native(26, "msync", "Reaches our file system's server; mtime does not depend on it."),
+		native(216, "remap_file_pages", "As mmap(2); obsolete."),
+		emulate(27, "mincore", "The state of the page cache: every mapped page is said to be resident (eliminated)."),
+		adjust(28, "madvise", "Hints that the kernel must obey exactly go through. MADV_FREE would drop pages when the host is short of memory, so it becomes MADV_DONTNEED; what depends on how the host's kernel was built (huge pages, merging, soft-offline) is answered with EINVAL (normalised).").
+			withErrno(unix.EINVAL).only(allowValues(2, unix.MADV_NORMAL, unix.MADV_RANDOM, unix.MADV_SEQUENTIAL, unix.MADV_WILLNEED,
+			unix.MADV_DONTNEED, unix.MADV_DONTFORK, unix.MADV_DOFORK, unix.MADV_DONTDUMP, unix.MADV_DODUMP, unix.MADV_WIPEONFORK, unix.MADV_KEEPONFORK, unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE), false),
+		refuse(440, "process_madvise", unix.ENOSYS, "Hints about another process's memory; callers do without."),
+		native(149, "mlock", noteLock),
+		native(325, "mlock2", noteLock),
+		native(150, "munlock", noteLock),
+		native(151, "mlockall", noteLock),
+		native(152, "munlockall", noteLock),
+		native(319, "memfd_create", "An anonymous file; its inode number is hidden by fstat. MFD_HUGETLB depends on the host's huge pages and stops.").
+			only(traceIf(Cond{1, unix.MFD_HUGETLB, unix.MFD_HUGETLB}), true),
+		refuse(447, "memfd_secret", unix.ENOSYS, "Off by default on most kernels: refused on all (eliminated)."),
+		refuse(329, "pkey_mprotect", unix.EINVAL, notePkey+" With key -1 it is mprotect(2).").
+			only(allowIf(Cond{3, low32, low32}), true),
+		refuse(330, "pkey_alloc", unix.ENOSPC, notePkey),
+		refuse(331, "pkey_free", unix.EINVAL, notePkey),
+		refuse(453, "map_shadow_stack", unix.ENOSYS, "Depends on the CPU: refused as on one without shadow stacks (eliminated)."),
+		refuse(462, "mseal", unix.ENOSYS, "Optional hardening, not on every kernel: the same answer on all (eliminated)."),
+		refuse(323, "userfaultfd", unix.ENOSYS, "Page faults served by another thread, at the kernel's moment: refused as by a kernel without CONFIG_USERFAULTFD."),
+		refuse(237, "mbind", unix.ENOSYS, noteNUMA),
+		refuse(238, "set_mempolicy", unix.ENOSYS, noteNUMA),
+		refuse(239, "get_mempolicy", unix.ENOSYS, noteNUMA),
+		refuse(256, "migrate_pages", unix.ENOSYS, noteNUMA),
+		refuse(279, "move_pages", unix.ENOSYS, noteNUMA),
+		refuse(450, "set_mempolicy_home_node", unix.ENOSYS, noteNUMA),
+		refuse(448, "process_mrelease", unix.ENOSYS, "Frees the memory of a dying process early, which can be seen only on the host."),
+	}
+}
