@@ -148,7 +148,6 @@ func (d *fileData) insert(s *store, low lowerReader, i int, off, n, size int64) 
 	}
 	e := extent{pos: pos, off: s.alloc(order), order: order}
 	fill := func(from, to int64) error {
-		to = min(to, size)
 		var page [pageSize]byte
 		for from < to {
 			b := page[:min(to-from, pageSize)]
@@ -165,9 +164,9 @@ func (d *fileData) insert(s *store, low lowerReader, i int, off, n, size int64) 
 		}
 		return nil
 	}
-	err := fill(pos, off)
+	err := fill(pos, off) // all of it is visible once the write is done
 	if err == nil {
-		err = fill(off+n, e.end())
+		err = fill(off+n, min(e.end(), size))
 	}
 	if err != nil {
 		s.release(e.off, e.order)

@@ -245,6 +245,9 @@ func (f *fsys) Fallocate(r *fuse.Request, off, k int64, mode uint32) syscall.Err
 	n.mtime = f.now()
 	n.ctime = n.mtime
 	n.flags |= flagTimes
+	// The kernel leaves it to us and does not say whether the caller has
+	// CAP_FSETID over the host; in a user namespace nobody has.
+	n.killPriv(true)
 	return 0
 }
 
