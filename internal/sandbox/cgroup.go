@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,15 +77,11 @@ type setting struct {
 }
 
 func (h *hierarchy) has(controller string) bool {
-	if h.v2 {
-		return true // see make: the file is missing where it is not delegated
+	if !h.v2 {
+		return slices.Contains(h.controllers, controller)
 	}
-	for _, c := range h.controllers {
-		if c == controller {
-			return true
-		}
-	}
-	return false
+	b, err := os.ReadFile(filepath.Join(h.mount, h.path, "cgroup.controllers"))
+	return err == nil && slices.Contains(strings.Fields(string(b)), controller)
 }
 
 // memory is the limit of memory and swap together.
@@ -205,10 +202,5 @@ func (h *hierarchy) find(mounts string) bool {
 }
 
 func hasOption(list, name string) bool {
-	for o := range strings.SplitSeq(list, ",") {
-		if o == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Split(list, ","), name)
 }

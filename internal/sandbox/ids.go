@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -116,25 +115,38 @@ func planHelpers() (idPlan, bool) {
 	if !okU || !okG {
 		return idPlan{}, false
 	}
-	return idPlan{uid: idRange(u), gid: idRange(g), helpers: true}, true
+	return idPlan{uid: selfAnd(os.Geteuid(), u), gid: selfAnd(os.Getegid(), g), helpers: true}, true
 }
 
-// subordinate finds the first range of at least idCount ids in a file of
-// subuid(5).
+// selfAnd maps guest id 0 to the caller's and the others to subordinate ones:
+// proc_pid(5) files of a guest with a foreign id would be closed to an
+// unprivileged supervisor.
+func selfAnd(self, sub int) []syscall.SysProcIDMap {
+	return []syscall.SysProcIDMap{
+		{ContainerID: 0, HostID: self, Size: 1},
+		{ContainerID: 1, HostID: sub, Size: idCount - 1},
+	}
+}
+
+// subordinate finds the user's range in a file of subuid(5).
 func subordinate(file, name, id string) (int, bool) {
-	f, err := os.Open(file)
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return 0, false
 	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		part := strings.Split(strings.TrimSpace(s.Text()), ":")
+	return subordinateOf(string(b), name, id)
+}
+
+// subordinateOf finds the first range that is wide enough.
+func subordinateOf(text, name, id string) (int, bool) {
+	for line := range strings.Lines(text) {
+		part := strings.Split(strings.TrimSpace(line), ":")
 		if len(part) != 3 || part[0] != name && part[0] != id {
 			continue
 		}
 		base, err1 := strconv.Atoi(part[1])
 		n, err2 := strconv.Atoi(part[2])
-		if err1 == nil && err2 == nil && base > 0 && n >= idCount {
+		if err1 == nil && err2 == nil && base > 0 && n >= idCount-1 {
 			return base, true
 		}
 	}
@@ -145,10 +157,13 @@ func subordinate(file, name, id string) (int, bool) {
 func (p idPlan) runHelpers(pid int) error {
 	for _, h := range []struct {
 		tool string
-		m    syscall.SysProcIDMap
-	}{{"newuidmap", p.uid[0]}, {"newgidmap", p.gid[0]}} {
-		out, err := exec.Command(h.tool, strconv.Itoa(pid), strconv.Itoa(h.m.ContainerID),
-			strconv.Itoa(h.m.HostID), strconv.Itoa(h.m.Size)).CombinedOutput()
+		maps []syscall.SysProcIDMap
+	}{{"newuidmap", p.uid}, {"newgidmap", p.gid}} {
+		args := []string{strconv.Itoa(pid)}
+		for _, m := range h.maps {
+			args = append(args, strconv.Itoa(m.ContainerID), strconv.Itoa(m.HostID), strconv.Itoa(m.Size))
+		}
+		out, err := exec.Command(h.tool, args...).CombinedOutput()
 		if err != nil {
 			return &Error{Step: h.tool, Detail: strings.TrimSpace(string(out)) + ": " + err.Error(),
 				Advice: "check /etc/subuid and /etc/subgid, and that " + h.tool + " is set-user-id root"}

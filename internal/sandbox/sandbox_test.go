@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/detfs"
 )
 
 // TestMain is the stage when it is started as one.
@@ -16,6 +18,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case StageCommand:
 			os.Exit(StageMain(os.Args[2:]))
+		case detfs.ServerCommand:
+			os.Exit(detfs.ServerMain(os.Args[2:]))
 		case victimCommand:
 			os.Exit(victim(os.Args[2]))
 		case guestCommand:
