@@ -53,6 +53,7 @@ type StaticFile struct {
 	Mode    uint32 `json:"mode"` // permission bits
 	Content []byte `json:"content"`
 	Link    bool   `json:"link"`
+	Dir     bool   `json:"dir,omitempty"` // an empty directory instead; missing parents are made in any case
 }
 
 // StaticTree is a read-only tree beside "root"; directories are implied by the files' paths.
