@@ -47,7 +47,10 @@ func (f *fsys) SetAttr(r *fuse.Request, in *fuse.SetAttrIn, a *fuse.Attr) syscal
 	if in.Valid&fuse.SetGID != 0 {
 		gid = int64(in.GID)
 	}
-	if uid >= 0 || gid >= 0 {
+	// chown(-1, -1) comes without any bit: fuse_setattr strips ATTR_KILL_*
+	// and leaves the clearing of set-id bits to the server.
+	const what = fuse.SetMode | fuse.SetUID | fuse.SetGID | fuse.SetSize | fuse.SetAtime | fuse.SetMtime
+	if uid >= 0 || gid >= 0 || in.Valid&what == 0 {
 		f.chown(n, uid, gid)
 	}
 	if in.Valid&fuse.SetAtime != 0 {
@@ -206,8 +209,8 @@ func (f *fsys) Write(r *fuse.Request, off int64, data []byte, flags uint32) sysc
 	if flags&fuse.WriteCache == 0 {
 		n.mtime = f.now()
 		n.ctime = n.mtime
+		n.killPriv(flags&fuse.WriteKillSuidgid != 0)
 	}
-	n.killPriv(flags&fuse.WriteKillSuidgid != 0)
 	return 0
 }
 

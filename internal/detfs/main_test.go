@@ -69,7 +69,7 @@ func inNamespace(t *testing.T) bool {
 }
 
 // mounted starts a server and mounts it; the returned directory is the guest's root.
-func mounted(t *testing.T, cfg Config) (*Client, string) {
+func mounted(t testing.TB, cfg Config) (*Client, string) {
 	t.Helper()
 	if cfg.Epoch == 0 {
 		cfg.Epoch = testEpoch

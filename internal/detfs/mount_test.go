@@ -22,7 +22,7 @@ func stat(t *testing.T, p string) syscall.Stat_t {
 	return st
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -172,11 +172,9 @@ func (s *server) serve(file *os.File) error {
 	s.conn = fuse.NewConn(int(file.Fd()), s.f, &s.f.mu)
 	go func() {
 		runtime.LockOSThread()
-		err := s.conn.Loop()
-		if err == nil {
-			err = file.Close()
-		}
-		if err != nil {
+		// Closing aborts the connection: after an error the guest gets
+		// ENOTCONN instead of waiting forever.
+		if err := errors.Join(s.conn.Loop(), file.Close()); err != nil {
 			s.f.mu.Lock()
 			s.f.fatal(fmt.Errorf("detfs: %w", err))
 			s.f.mu.Unlock()

@@ -85,6 +85,11 @@ func (f *fsys) drop(n *node) {
 		delete(f.byIno, n.ino)
 	}
 	f.open.forget(n)
+	if n.lower != nil && !n.isDir() {
+		if ino := n.lower.Meta().Ino; f.hard[n.mount][ino] == n {
+			delete(f.hard[n.mount], ino)
+		}
+	}
 	if n.data != nil {
 		n.data.free(f.st)
 		n.data = nil

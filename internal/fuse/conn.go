@@ -17,7 +17,9 @@ type Conn struct {
 	lock   sync.Locker // held while a request is handled
 	in     []byte
 	out    []byte
-	e      Entry // scratch of dispatch
+	r      Request // these four are scratch: passed to the FS, they would escape
+	e      Entry
+	set    SetAttrIn
 	dir    DirList
 	counts [opMax + 1]uint64
 	minor  uint32
@@ -73,7 +75,7 @@ func (c *Conn) Loop() error {
 
 // handle answers one message. The reply lives in c.out until the next call.
 func (c *Conn) handle(msg []byte) ([]byte, error) {
-	var r Request
+	r := &c.r
 	if !r.parse(msg) {
 		return nil, fmt.Errorf("fuse: malformed request of %d bytes", len(msg))
 	}
@@ -84,9 +86,9 @@ func (c *Conn) handle(msg []byte) ([]byte, error) {
 	var n int
 	var errno syscall.Errno
 	if r.Op == opInit {
-		n, errno = c.init(&r, body)
+		n, errno = c.init(r, body)
 	} else {
-		n, errno = c.dispatch(&r, body)
+		n, errno = c.dispatch(r, body)
 	}
 	if n == noReply {
 		return nil, nil

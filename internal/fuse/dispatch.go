@@ -37,11 +37,10 @@ func (c *Conn) dispatch(r *Request, out []byte) (int, syscall.Errno) {
 		}
 		return putAttrOut(out, &c.e.Attr), 0
 	case opSetattr:
-		var in SetAttrIn
-		if !in.parse(r) {
+		if !c.set.parse(r) {
 			return 0, syscall.EINVAL
 		}
-		if errno := fs.SetAttr(r, &in, &c.e.Attr); errno != 0 {
+		if errno := fs.SetAttr(r, &c.set, &c.e.Attr); errno != 0 {
 			return 0, errno
 		}
 		return putAttrOut(out, &c.e.Attr), 0
