@@ -1,0 +1,176 @@
+package vdso
+
+import (
+	"bytes"
+	"debug/elf"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func parse(t *testing.T) (*elf.File, []byte) {
+	t.Helper()
+	img := Image()
+	f, err := elf.NewFile(bytes.NewReader(img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, img
+}
+
+func TestImageFitsAndIsStable(t *testing.T) {
+	img := Image()
+	if len(img) > MaxImage {
+		t.Errorf("%d bytes, want at most %d", len(img), MaxImage)
+	}
+	if !bytes.Equal(img, Image()) {
+		t.Error("two images differ")
+	}
+	for _, size := range []int{0, len(img), MaxImage, 2 * MaxImage} {
+		c := Cover(size)
+		if len(c) != max(size, len(img)) || !bytes.HasPrefix(c, img) {
+			t.Errorf("Cover(%d) has %d bytes", size, len(c))
+		}
+	}
+}
+
+func TestSymbols(t *testing.T) {
+	f, img := parse(t)
+	if got, err := f.DynString(elf.DT_SONAME); err != nil || len(got) != 1 || got[0] != soname {
+		t.Errorf("soname %q, %v", got, err)
+	}
+	syms, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]elf.Symbol{}
+	for _, s := range syms {
+		got[s.Name] = s
+		if s.Version != version {
+			t.Errorf("%s has version %q", s.Name, s.Version)
+		}
+	}
+	if len(got) != 2*len(functions()) {
+		t.Errorf("%d symbols: %v", len(got), got)
+	}
+	for _, fn := range functions() {
+		for name, bind := range map[string]elf.SymBind{"__vdso_" + fn.name: elf.STB_GLOBAL, fn.name: elf.STB_WEAK} {
+			s, ok := got[name]
+			if !ok || elf.ST_BIND(s.Info) != bind || elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+				t.Errorf("%s: %+v", name, s)
+				continue
+			}
+			want := stub(fn.nr)
+			if !bytes.Equal(img[s.Value:s.Value+stubSize], want[:]) {
+				t.Errorf("%s does not point to its code", name)
+			}
+		}
+	}
+	for _, absent := range []string{"__vdso_getrandom", "__vdso_sgx_enter_enclave"} {
+		if _, ok := got[absent]; ok {
+			t.Errorf("%s is there", absent)
+		}
+	}
+	if functions()[0].nr != unix.SYS_CLOCK_GETTIME {
+		t.Error("clock_gettime has another number")
+	}
+}
+
+// TestHashLookup finds every symbol as a loader does, and misses others.
+func TestHashLookup(t *testing.T) {
+	if h := sysvHash(version); h != 0x3ae75f6 { // the constant in runtime/vdso_linux_amd64.go
+		t.Errorf("hash of %s is %#x", version, h)
+	}
+	f, img := parse(t)
+	sec := f.Section(".hash")
+	word := func(i uint32) uint32 { return f.ByteOrder.Uint32(img[sec.Offset+4*uint64(i):]) }
+	syms, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nbucket, nchain := word(0), word(1)
+	if int(nchain) != len(syms)+1 {
+		t.Fatalf("nchain %d, %d symbols", nchain, len(syms))
+	}
+	find := func(name string) bool {
+		for i := word(2 + sysvHash(name)%nbucket); i != 0; i = word(2 + nbucket + i) {
+			if syms[i-1].Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	for _, s := range syms {
+		if !find(s.Name) {
+			t.Errorf("%s is not in the hash table", s.Name)
+		}
+	}
+	if find("__vdso_getrandom") {
+		t.Error("found what is not there")
+	}
+}
+
+func TestSegments(t *testing.T) {
+	f, img := parse(t)
+	if f.Type != elf.ET_DYN || f.Machine != elf.EM_X86_64 {
+		t.Errorf("type %v, machine %v", f.Type, f.Machine)
+	}
+	found := map[elf.ProgType]bool{}
+	for _, p := range f.Progs {
+		found[p.Type] = true
+		if p.Off+p.Filesz > uint64(len(img)) || p.Off != p.Vaddr {
+			t.Errorf("%v: offset %#x, address %#x, size %#x", p.Type, p.Off, p.Vaddr, p.Filesz)
+		}
+	}
+	for _, want := range []elf.ProgType{elf.PT_LOAD, elf.PT_DYNAMIC, elf.PT_GNU_EH_FRAME} {
+		if !found[want] {
+			t.Errorf("no %v", want)
+		}
+	}
+	if f.Section(".eh_frame").Addr%8 != 0 {
+		t.Error(".eh_frame is not where its header says")
+	}
+}
+
+func TestSizeInMaps(t *testing.T) {
+	tests := []struct {
+		maps string
+		want int
+	}{
+		{"00400000-00401000 r-xp 00000000 00:00 0  /bin/x\n7fff00000000-7fff00002000 r-xp 00000000 00:00 0                          [vdso]\n", 0x2000},
+		{"7fff00000000-7fff00001000 r-xp 00000000 00:00 0 [vdso]", 0x1000},
+		{"", 0},
+		{"zz-yy r-xp 0 [vdso]\n", 0},
+		{"2000-1000 r-xp 0 [vdso]\n", 0},
+		{"0-ffffffffffffffff r-xp 0 [vdso]\n", 0},
+	}
+	for _, tt := range tests {
+		got, err := sizeInMaps([]byte(tt.maps))
+		if got != tt.want || (err == nil) != (tt.want != 0) {
+			t.Errorf("%q: %d, %v", tt.maps, got, err)
+		}
+	}
+	if n, err := HostSize(); err != nil || n < MaxImage || n%4096 != 0 {
+		t.Errorf("HostSize() = %d, %v", n, err)
+	}
+}
+
+func TestVsyscallNumber(t *testing.T) {
+	tests := []struct {
+		rip uint64
+		nr  int
+		ok  bool
+	}{
+		{0xffffffffff600000, unix.SYS_GETTIMEOFDAY, true},
+		{0xffffffffff600400, unix.SYS_TIME, true},
+		{0xffffffffff600800, unix.SYS_GETCPU, true},
+		{0xffffffffff600002, 0, false},
+		{0xffffffffff600c00, 0, false},
+		{0, 0, false},
+	}
+	for _, tt := range tests {
+		if nr, ok := VsyscallNumber(tt.rip); nr != tt.nr || ok != tt.ok {
+			t.Errorf("VsyscallNumber(%#x) = %d, %v", tt.rip, nr, ok)
+		}
+	}
+}
