@@ -1,5 +1,16 @@
 // Package sandbox makes the container: namespaces, mounts, ids, limits and
 // the first two processes. It knows nothing of determinism policy.
+//
+// Start runs our own binary once more, as the stage: pid 1 of new namespaces.
+// The stage mounts the guest's tree, leaves the host's behind, drops what the
+// guest must not have and becomes the program of package initproc, which forks
+// pid 2 and parks both.
+//
+// Invariants: the container lives no longer than the supervisor's end of the
+// control socket; when Start returns, the guest can reach no file, process or
+// descriptor of the host but its stdio; guest root has no capability outside
+// its user namespace and few inside; nothing is left on the host but, after a
+// SIGKILL, an empty cgroup, which the next run removes.
 package sandbox
 
 import "os"
@@ -27,7 +38,8 @@ type Config struct {
 	Stdin, Stdout, Stderr *os.File `json:"-"` // become the guest's 0, 1, 2
 
 	// Serve is called with the /dev/fuse descriptor as soon as the file
-	// system is mounted and before anything below it is touched.
+	// system is mounted and before anything below it is touched. The file is
+	// closed when it returns, so it must have passed the descriptor on.
 	Serve func(fuse *os.File) error `json:"-"`
 }
 

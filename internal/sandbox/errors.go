@@ -74,10 +74,10 @@ func cloneHint(err error) string {
 		return "the limit of namespaces is reached: raise the sysctls user.max_user_namespaces and user.max_*_namespaces"
 	case appArmorRestricts():
 		return "AppArmor forbids user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-	case errors.Is(err, unix.EPERM) && inChroot():
-		return "inside a plain chroot the kernel refuses user namespaces (user_namespaces(7)); use a mount namespace with pivot_root instead"
 	case errors.Is(err, unix.EPERM):
-		return "user namespaces are forbidden here, perhaps by a container's seccomp profile"
+		// A chroot cannot be told for sure from inside.
+		return "user namespaces are forbidden here: the kernel refuses them inside a plain chroot " +
+			"(use pivot_root), and some containers' seccomp profiles do (docker: --security-opt seccomp=unconfined)"
 	}
 	return ""
 }
@@ -99,21 +99,6 @@ func sysctl(name string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
-}
-
-// inChroot reports whether our root is not the root of our mount namespace:
-// then no mount is seen at "/".
-func inChroot() bool {
-	b, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" {
-			return false
-		}
-	}
-	return true
 }
 
 // minMajor.minMinor is the oldest kernel that has all we use: close_range(2) and

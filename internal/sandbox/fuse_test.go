@@ -11,20 +11,16 @@ import (
 )
 
 // serveTree starts a real file system server with the tree of testTree.
-func serveTree(t testing.TB) *detfs.Client {
+func serveTree(t testing.TB, files ...detfs.StaticFile) *detfs.Client {
 	t.Helper()
 	if fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
 		t.Skipf("no FUSE here: %v", err)
 	} else {
 		unix.Close(fd)
 	}
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := detfs.Config{
 		SingleID: DetectIDs() == IDsSingle,
-		Files:    []detfs.StaticFile{{Path: "/guest", Mode: 0o755, Content: self}},
+		Files:    files,
 		Static: []detfs.StaticTree{
 			{Name: "proc", Files: []detfs.StaticFile{
 				{Path: "/cpuinfo", Mode: 0o444, Content: []byte("ours\n")},
@@ -54,7 +50,11 @@ func serveTree(t testing.TB) *detfs.Client {
 
 // TestFuse runs the guest on a real FUSE file system.
 func TestFuse(t *testing.T) {
-	fs := serveTree(t)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs := serveTree(t, detfs.StaticFile{Path: "/guest", Mode: 0o755, Content: self})
 	cfg := testConfig()
 	cfg.Serve = fs.Serve
 	v := lookIn(t, cfg, 0, func(cfg Config) (*Sandbox, error) { return Start(cfg, DetectIDs()) })
@@ -84,14 +84,18 @@ func TestServeFails(t *testing.T) {
 }
 
 func BenchmarkStartFuse(b *testing.B) {
-	fs := serveTree(b)
-	cfg := testConfig()
-	cfg.Serve = fs.Serve
 	for b.Loop() {
+		b.StopTimer()
+		fs := serveTree(b) // one server serves one mount
+		cfg := testConfig()
+		cfg.Serve = fs.Serve
+		b.StartTimer()
 		s, err := Start(cfg, DetectIDs())
 		if err != nil {
 			b.Fatal(err)
 		}
+		b.StopTimer()
 		s.Close()
+		b.StartTimer()
 	}
 }

@@ -53,6 +53,9 @@ func start(cfg Config, mode IDMode, tree string) (_ *Sandbox, err error) {
 	if err := check(&cfg, mode); err != nil {
 		return nil, err
 	}
+	if cfg.Serve == nil && tree == "" {
+		return nil, &Error{Step: "start", Detail: "nobody serves the file system"}
+	}
 	ids, err := plan(mode)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 			os.Exit(detfs.ServerMain(os.Args[2:]))
 		case victimCommand:
 			os.Exit(victim(os.Args[2]))
+		case hostCommand:
+			os.Exit(poorHost(os.Args[2], os.Args[3]))
 		case guestCommand:
 			os.Exit(guest())
 		}
