@@ -169,15 +169,3 @@ func longRule() (r syscalls.Rule) {
 	}
 	return r
 }
-
-// The program must be one that the kernel takes. Installing it needs a process
-// of its own, which the sandbox's tests do; here the limits are checked.
-func TestProgramIsSmall(t *testing.T) {
-	prog, err := Compile(syscalls.Table())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(prog) > maxProgram {
-		t.Errorf("%d instructions", len(prog))
-	}
-}
