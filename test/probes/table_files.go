@@ -1,0 +1,48 @@
+package probes
+
+func filesTable() []Probe {
+	const s = "Files"
+	const semantic = "its answer is right or wrong"
+	return []Probe{
+		{Section: s, Line: "inode and device numbers", Name: "file_numbers"},
+		{Section: s, Line: "d_ino equals st_ino", Name: "file_dino"},
+		{Section: s, Line: "mtime/ctime/atime/btime of files and directories; ns part", Name: "file_times"},
+		{Section: s, Line: "times as tools show them", Name: "file_tools", Cmd: `touch a; mkdir d; stat a d /usr /bin/sh; ls -lai --time-style=full-iso /; find /etc -maxdepth 1 -printf '%p %i %T@ %C@ %A@ %k %n\n'`},
+		{Section: s, Line: "nlink of files and directories; hard links", Name: "file_nlink", Varies: Answer, Why: semantic},
+		{Section: s, Line: "st_size, st_blocks, st_blksize of files and directories", Name: "file_sizes", Varies: Answer, Why: "differs between file systems"},
+		{Section: s, Line: "du", Name: "file_du", Cmd: "head -c 100000 /dev/zero > a; mkdir d; du -a .; du -s /usr/share/misc", Varies: Answer, Why: "differs between file systems"},
+		{Section: s, Line: "readdir order, d_off", Name: "dir_order", Varies: Answer, Why: "hashed order per file system"},
+		{Section: s, Line: "readdir order is sorted", Name: "dir_sorted", Cmd: `{x} dir_sorted | tee o; grep -q "sorted 1" o`, Native: "{x} dir_sorted", Varies: Host},
+		{Section: s, Line: "ls -U, find, tar order", Name: "dir_tools", Cmd: `for i in q w e r t y; do mkdir $i; : > $i/z; : > $i/a; done; ls -U; find . ; tar cf - . | tar tf -; perl -e 'opendir D,"/etc"; print join " ", readdir D'`, Native: `date +%N; ls -U /etc`},
+		{Section: s, Line: "telldir, seekdir", Name: "dir_seek", Varies: Answer, Why: "cookies are hashes of names and a seed of the file system"},
+		{Section: s, Line: "deletion and creation while iterating", Name: "dir_delete", Varies: Answer, Why: semantic},
+		{Section: s, Line: "the same under memory pressure", Name: "dir_delete_pressure", Varies: Answer, Why: semantic},
+		{Section: s, Line: "directories of 100,000 entries", Name: "dir_huge", Cmd: "{x} dir_huge 100000", Slow: true, Varies: Answer, Why: semantic},
+		{Section: s, Line: "directories of 5,000 entries", Name: "dir_large", Cmd: "{x} dir_huge 5000", Varies: Answer, Why: semantic},
+		{Section: s, Line: "hard links inside the image", Name: "file_image_links", Cmd: `find /usr/bin -xdev -type f -links +1 -printf '%n %p\n' | sort | head -20; test $(stat -c %h /usr/bin/perl) -ge 1`, Varies: Answer, Why: semantic},
+		{Section: s, Line: "sparse files, SEEK_HOLE", Name: "file_sparse", Varies: Answer, Why: semantic},
+		{Section: s, Line: "file handles", Name: "file_handles", Varies: Host},
+		{Section: s, Line: "mount ids", Name: "file_mount_ids", Varies: Host},
+		{Section: s, Line: "xattrs and their order", Name: "file_xattr", Varies: Answer, Why: semantic},
+		{Section: s, Line: "locks listed in /proc/locks", Name: "file_locks"},
+		{Section: s, Line: "waiting for locks", Name: "file_lock_wait", Varies: Answer, Why: "a race"},
+		{Section: s, Line: "inotify order and cookies", Name: "file_inotify"},
+		{Section: s, Line: "delete and re-create (inode reuse)", Name: "file_reuse"},
+		{Section: s, Line: "open-unlink-use", Name: "file_unlinked"},
+		{Section: s, Line: "rename over, exchange, no replace", Name: "file_rename"},
+		{Section: s, Line: "O_TMPFILE", Name: "file_tmpfile"},
+		{Section: s, Line: "memfd", Name: "file_memfd"},
+		{Section: s, Line: "inodes of pipes, sockets, anonymous files and their links", Name: "anon_fds"},
+		{Section: s, Line: "shared writable mappings and their mtime", Name: "file_mmap"},
+		{Section: s, Line: "copy_file_range, sendfile, splice, fallocate, FICLONE, O_DIRECT", Name: "file_copies"},
+		{Section: s, Line: "partial reads and writes", Name: "file_partial", Varies: Answer, Why: semantic},
+		{Section: s, Line: "special files, long names, loops", Name: "file_special"},
+		{Section: s, Line: "chown to any id is kept", Name: "file_chown", Native: "-", Varies: Answer, Why: "natively only root may"},
+		{Section: s, Line: "incremental make rebuilds exactly what depends on it", Name: "file_make", Native: "-", Varies: Answer, Why: semantic, Needs: "make",
+			Cmd: `printf 'p: f.o g.o\n\tcat f.o g.o > p; echo LINK\nf.o: f.c\n\tcp f.c f.o; echo F\ng.o: g.c\n\tcp g.c g.o; echo G\n' > Makefile; echo f > f.c; echo g > g.c; make -s > 1 2>&1; make > 2 2>&1; touch f.c; make -s > 3 2>&1; make > 4 2>&1; cat 1 2 3 4; test "$(cat 1 | tr '\n' ' ')" = "F G LINK " && grep -q "up to date" 2 && test "$(cat 3 | tr '\n' ' ')" = "F LINK " && grep -q "up to date" 4 && ! grep -qi skew 1 2 3 4`},
+		{Section: s, Line: "cp -p, tar keep and read times", Name: "file_keep", Native: "-", Varies: Answer, Why: semantic,
+			Cmd: `echo x > a; touch -d '2020-02-02 02:02:02.123456789 UTC' a; cp -p a b; stat -c %y a b; test "$(stat -c %y a)" = "$(stat -c %y b)" && test "$(stat -c %Y b)" = 1580608922 && mkdir o && tar cf t.tar a && tar xf t.tar -C o && test $(stat -c %Y o/a) = 1580608922 && test b -nt /proc/self/nothing; touch c; test c -nt a`},
+		{Section: s, Line: "git keeps and reads times", Name: "file_git", Needs: "git",
+			Cmd: `git init -q r && cd r && git config user.email a@b && git config user.name n && echo x > f && git add f && git commit -q -m m && git log --format='%H %ct' && git status --porcelain && echo yy > f && git status --porcelain && test "$(git status --porcelain)" = " M f" && git checkout -q f && test -z "$(git status --porcelain)"`},
+	}
+}

@@ -1,0 +1,41 @@
+package probes
+
+func randomTable() []Probe {
+	const s = "Randomness and layout"
+	return []Probe{
+		{Section: s, Line: "getrandom (flags)", Name: "rnd_getrandom", Seeded: true},
+		{Section: s, Line: "getrandom after fork", Name: "rnd_fork", Seeded: true},
+		{Section: s, Line: "/dev/random", Name: "rnd_random", Seeded: true},
+		{Section: s, Line: "/dev/urandom (read, pread, readv, mmap, splice, sendfile)", Name: "rnd_urandom", Seeded: true},
+		{Section: s, Line: "/dev/urandom (dd)", Name: "rnd_dd", Cmd: "dd if=/dev/urandom bs=32 count=2 status=none | od -An -tx1; head -c 16 /dev/random | od -An -tx1", Seeded: true},
+		{Section: s, Line: "AT_RANDOM", Name: "rnd_auxv", Seeded: true},
+		{Section: s, Line: "stack canary, pointer guard", Name: "rnd_canary", Seeded: true},
+		{Section: s, Line: "stack canary, static program", Name: "rnd_canary_static", Cmd: "{xs} rnd_canary", Seeded: true},
+		{Section: s, Line: "/proc/sys/kernel/random/uuid", Name: "rnd_proc_uuid", Seeded: true},
+		{Section: s, Line: "/proc/sys/kernel/random/boot_id", Name: "rnd_boot_id", Varies: Host, Seeded: true},
+		{Section: s, Line: "/proc/sys/kernel/random, the rest", Name: "rnd_proc_other", Varies: Answer, Why: "entropy_avail is 256 on every kernel since 5.18"},
+		{Section: s, Line: "/etc/machine-id", Name: "rnd_machine_id", Varies: Host},
+		{Section: s, Line: "rdrand, rdseed", Name: "rnd_rdrand", Gap: "no cpuid faulting on this CPU, and rdrand cannot trap: it stays advertised", GapIf: cannotFaultCPUID},
+		{Section: s, Line: "vDSO getrandom", Name: "vdso_getrandom", Seeded: true},
+		{Section: s, Line: "hash seeds of Python", Name: "rnd_python", Cmd: `python3 -c 'import random,uuid,os,tempfile; print(hash("x"), {"a","b","c","d"}, random.random(), uuid.uuid4(), uuid.uuid1(), os.urandom(4).hex(), id(object()), tempfile.mktemp())'`, Needs: "python3", Seeded: true},
+		{Section: s, Line: "hash seeds of Perl", Name: "rnd_perl", Cmd: `perl -e '$h{$_}=1 for 1..30; print join(" ",keys %h)," ",rand,"\n"'`, Needs: "perl", Seeded: true},
+		{Section: s, Line: "hash seeds of Ruby", Name: "rnd_ruby", Cmd: `ruby -e 'puts "x".hash, rand'`, Needs: "ruby", Seeded: true},
+		{Section: s, Line: "Go map order", Name: "rnd_go_map", Cmd: "{go} map", Seeded: true},
+		{Section: s, Line: "Go select", Name: "rnd_go_select", Cmd: "{go} select", Seeded: true},
+		{Section: s, Line: "Go random numbers and hash seeds", Name: "rnd_go_rand", Cmd: "{go} rand", Seeded: true},
+		{Section: s, Line: "Go goroutines", Name: "rnd_go_routines", Cmd: "{go} goroutines", Varies: Answer, Why: "their order is stable on a quiet host"},
+		{Section: s, Line: "Node", Name: "rnd_node", Cmd: `node -e 'console.log(Math.random(), require("crypto").randomUUID(), process.pid)'`, Needs: "node", Seeded: true},
+		{Section: s, Line: "Tcl", Name: "rnd_tcl", Cmd: `echo 'puts [expr rand()]; puts [clock microseconds]' | tclsh`, Needs: "tclsh"},
+		{Section: s, Line: "bash and awk", Name: "rnd_shell", Cmd: `bash -c 'echo $RANDOM $SRANDOM $EPOCHREALTIME $$'; shuf -i 1-20 | tr "\n" " "`, Seeded: true},
+		{Section: s, Line: "mktemp", Name: "rnd_mktemp", Cmd: "mktemp -p .; mktemp -u; mktemp -d -p .", Seeded: true},
+		{Section: s, Line: "uuidgen", Name: "rnd_uuidgen", Cmd: "uuidgen; uuidgen -t", Needs: "uuidgen", Seeded: true},
+		{Section: s, Line: "mcookie", Name: "rnd_mcookie", Cmd: "mcookie", Needs: "mcookie", Seeded: true},
+		{Section: s, Line: "openssl rand", Name: "rnd_openssl", Cmd: "openssl rand -hex 32", Needs: "openssl", Seeded: true},
+		{Section: s, Line: "ssh-keygen", Name: "rnd_ssh_keygen", Cmd: "ssh-keygen -q -t ed25519 -N '' -C c -f k && cat k.pub && ssh-keygen -y -f k > k2 && cut -d' ' -f1,2 k.pub | cmp - k2 || cut -d' ' -f1,2 k2 | cmp - k2", Needs: "ssh-keygen", Seeded: true},
+		{Section: s, Line: "addresses: stack, brk, mmap, PIE, vdso, heap; over fork, exec, threads", Name: "layout"},
+		{Section: s, Line: "addresses, static program", Name: "layout_static", Cmd: "{xs} layout"},
+		{Section: s, Line: "uninitialised memory", Name: "layout_uninitialised", Native: "{x} layout_uninitialised"},
+		{Section: s, Line: "the initial stack, auxv", Name: "layout_initial_stack"},
+		{Section: s, Line: "addresses in maps", Name: "layout_maps", Cmd: "cat /proc/self/maps"},
+	}
+}
