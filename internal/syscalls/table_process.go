@@ -20,7 +20,7 @@ func rowsProcess() []Row {
 		native(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies."),
 		counted(59, "execve", noteExec),
 		counted(322, "execveat", noteExec),
-		native(60, "exit", "The death is the event, reported by ptrace and handled in order: zombies, SIGCHLD and clear_child_tid."),
+		counted(60, "exit", "The death is reported by ptrace and handled in order: zombies, SIGCHLD and clear_child_tid. It stops because the kernel does not report a leader's death while other threads live."),
 		native(231, "exit_group", "As exit(2); the deaths of the other threads are all waited for before anything goes on."),
 		schedule(61, "wait4", noteWait),
 		schedule(247, "waitid", noteWait),
