@@ -10,7 +10,7 @@ import (
 )
 
 // openLayer opens the layer of one mount.
-type openLayer func(m Mount) (image.Layer, error)
+type openLayer func(m Mount, epoch int64) (image.Layer, error)
 
 // build makes the start state: mounts in order, then directories, files and
 // the static trees. Everything made here belongs to the start state: it is no
@@ -58,7 +58,7 @@ func (f *fsys) setStart(d *node, name string, n *node) {
 
 // graft puts a layer at its guest path.
 func (f *fsys) graft(m Mount, open openLayer) error {
-	l, err := open(m)
+	l, err := open(m, f.cfg.Epoch)
 	if err != nil {
 		return err
 	}
@@ -143,8 +143,14 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 		d = n
 	}
 	mode := syscall.S_IFREG | s.Mode&0o7777
-	if s.Link {
+	switch {
+	case s.Link:
 		mode = syscall.S_IFLNK | 0o777
+	case s.Dir:
+		n := f.premade(d, syscall.S_IFDIR|s.Mode&0o7777)
+		n.flags |= extra
+		f.setStart(d, path.Base(p), n)
+		return nil
 	}
 	n := f.premade(d, mode)
 	n.flags |= extra

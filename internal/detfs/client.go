@@ -121,11 +121,8 @@ func (c *Client) call(req *call, fd int, out any) error {
 	if _, err := recvFrame(c.ctl, &a); err != nil {
 		return c.lost(req.Op, err)
 	}
-	if a.Err != "" {
-		return errors.New(a.Err)
-	}
-	if out == nil {
-		return nil
+	if err := a.error(); err != nil || out == nil {
+		return err
 	}
 	if err := json.Unmarshal(a.Body, out); err != nil {
 		return fmt.Errorf("detfs: %s: %w", req.Op, err)
@@ -221,10 +218,7 @@ func (c *Client) sendTar(r TarRequest, fd int) error {
 	if _, err := recvFrame(c.ctl, &a); err != nil {
 		return c.lost("tar", err)
 	}
-	if a.Err != "" {
-		return errors.New(a.Err)
-	}
-	return nil
+	return a.error()
 }
 
 // Observed lists what the run learned from each mount's layer.

@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/hint"
 )
 
 // The control protocol: over a unix stream socket, one request and one reply
@@ -27,10 +30,40 @@ type call struct {
 	GID     int64      `json:"gid"`
 }
 
-// answer is a reply.
+// answer is a reply. An error crosses as text, with its errno and its hint.
 type answer struct {
-	Err  string          `json:"err,omitempty"`
-	Body json.RawMessage `json:"body,omitempty"`
+	Err   string          `json:"err,omitempty"`
+	Errno syscall.Errno   `json:"errno,omitempty"`
+	Hint  string          `json:"hint,omitempty"`
+	Body  json.RawMessage `json:"body,omitempty"`
+}
+
+func (a *answer) setError(err error) {
+	a.Err, a.Hint, a.Body = err.Error(), hint.Of(err), nil
+	errors.As(err, &a.Errno)
+}
+
+func (a *answer) error() error {
+	if a.Err == "" {
+		return nil
+	}
+	return hint.With(&remoteError{a.Err, a.Errno}, a.Hint)
+}
+
+// remoteError is an error of the server.
+type remoteError struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+// Unwrap gives the errno, if there was one in the server's chain.
+func (e *remoteError) Unwrap() error {
+	if e.errno == 0 {
+		return nil
+	}
+	return e.errno
 }
 
 // maxFrame bounds a frame: change lists of big runs are some 100 MB at most.

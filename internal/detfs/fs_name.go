@@ -295,7 +295,27 @@ func (f *fsys) Forget(id, k uint64) {
 		return
 	}
 	n.lookups -= min(n.lookups, k)
-	if n.lookups == 0 && n.nlink == 0 {
-		f.drop(n)
+	if n.lookups > 0 {
+		return
 	}
+	if n.nlink == 0 {
+		f.drop(n)
+		return
+	}
+	for n.forgettable() {
+		d := n.home
+		delete(d.dir.children, n.name)
+		f.drop(n)
+		n = d
+	}
+}
+
+// forgettable reports whether the next look-up makes the same node again. Files
+// with several names stay: their node is what joins the names.
+func (n *node) forgettable() bool {
+	if n.lookups > 0 || n.home == nil || !n.clean() || n.nlink == 0 || n.isDir() && len(n.dir.children) > 0 {
+		return false
+	}
+	c := n.home.dir.children[n.name]
+	return c.n == n && c.orig && (n.isDir() || n.nlink == 1 && n.lower.Meta().Nlink <= 1)
 }

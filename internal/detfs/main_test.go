@@ -23,7 +23,7 @@ var (
 // TestMain also plays the server, and (inside a user namespace) the guest.
 func TestMain(m *testing.M) {
 	if os.Getenv("DETFS_SERVER") != "" {
-		os.Exit(serverMain(func(Mount) (image.Layer, error) { return sampleLayer(), nil }))
+		os.Exit(serverMain(func(Mount, int64) (image.Layer, error) { return sampleLayer(), nil }))
 	}
 	os.Exit(m.Run())
 }

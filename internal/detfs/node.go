@@ -41,6 +41,8 @@ type node struct {
 	dir     *dirData
 	data    *fileData
 	target  string // symlinks
+	home    *node  // image nodes with one name: the directory they were found in
+	name    string // and their name there
 	xattrs  []image.Xattr
 }
 

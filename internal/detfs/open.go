@@ -1,13 +1,8 @@
 package detfs
 
-import (
-	"errors"
-	"fmt"
-
-	"dettrace/internal/image"
-)
+import "dettrace/internal/image"
 
 // openImage opens a mount's layer as package image understands it.
-func openImage(m Mount) (image.Layer, error) {
-	return nil, fmt.Errorf("detfs: %s: %w", m.Ref, errors.ErrUnsupported)
+func openImage(m Mount, epoch int64) (image.Layer, error) {
+	return image.Open(m.Ref, image.Options{KeepMtime: m.KeepMtime, Follow: m.FollowLinks, Epoch: epoch})
 }

@@ -95,7 +95,7 @@ func (s *server) control() error {
 			a.Body, err = json.Marshal(body)
 		}
 		if err != nil {
-			a.Err = err.Error()
+			a.setError(err)
 		}
 		if err := sendFrame(s.ctl, &a, -1); err != nil {
 			return err

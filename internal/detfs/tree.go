@@ -156,6 +156,7 @@ func (f *fsys) lookup(d *node, name []byte) (*node, syscall.Errno) {
 		return nil, f.layerError("lookup "+s, err)
 	}
 	n := f.materialise(ln, d, d.mount)
+	n.home, n.name = d, s
 	d.dir.children[s] = dent{n: n, covered: true, orig: true}
 	return n, 0
 }

@@ -1,0 +1,86 @@
+package detfs
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDataModel compares fileData over a layer with a plain byte slice.
+func TestDataModel(t *testing.T) {
+	st, err := newStore(t.TempDir())
+	must(t, err)
+	defer st.close()
+	for seed := uint64(0); seed < 60; seed++ {
+		r := rand.New(rand.NewPCG(seed, 1))
+		base := make([]byte, r.IntN(3)*r.IntN(60000))
+		for i := range base {
+			base[i] = byte(r.Uint32()) | 1
+		}
+		low := func(b []byte, off int64) error {
+			if off+int64(len(b)) > int64(len(base)) {
+				t.Fatalf("seed %d: layer read beyond its end", seed)
+			}
+			copy(b, base[off:])
+			return nil
+		}
+		model := bytes.Clone(base)
+		d := &fileData{base: int64(len(base))}
+		for i := 0; i < 150; i++ {
+			size := int64(len(model))
+			off := int64(r.IntN(100000)) >> r.IntN(17)
+			n := 1 + r.IntN(40000)>>r.IntN(16)
+			switch r.IntN(6) {
+			case 0:
+				must(t, d.truncate(st, size, off))
+				model = append(model, make([]byte, max(0, off-size))...)[:off:off]
+			case 1:
+				end := min(off+int64(n), size)
+				must(t, d.zeroRange(st, low, off, end, size))
+				if off < end {
+					clear(model[off:end])
+				}
+			default:
+				b := bytes.Repeat([]byte{byte(i + 1)}, n)
+				must(t, d.write(st, low, b, off, size))
+				if end := off + int64(n); end > size {
+					model = append(model, make([]byte, end-size)...)
+				}
+				copy(model[off:], b)
+			}
+			got := make([]byte, len(model))
+			must(t, d.read(st, low, got, 0))
+			if !bytes.Equal(got, model) {
+				t.Fatalf("seed %d step %d: content differs at size %d", seed, i, len(model))
+			}
+		}
+		d.free(st)
+	}
+}
+
+// TestStoreFull: a full state directory is ENOSPC, not lost data.
+func TestStoreFull(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	small := t.TempDir()
+	must(t, unix.Mount("tmpfs", small, "tmpfs", 0, "size=1m"))
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	c, root := mounted(t, Config{StateDir: small})
+	f, err := os.Create(root + "/big")
+	must(t, err)
+	defer f.Close()
+	buf := make([]byte, 256<<10)
+	for i := 0; err == nil && i < 20; i++ {
+		_, err = f.Write(buf)
+	}
+	if err == nil || err.(*os.PathError).Err != unix.ENOSPC {
+		t.Fatalf("write to a full state directory: %v", err)
+	}
+	if c.Err() == nil {
+		t.Fatal("a full disk of the host must end the run")
+	}
+}
