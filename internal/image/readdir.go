@@ -1,0 +1,74 @@
+package image
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// readDir lists d sorted. Every entry is looked up, because d_type and d_ino
+// of the host may be unknown, and filters need the mode.
+func (l *lazy) readDir(d *lnode) ([]Dirent, error) {
+	if !d.isDir() {
+		return nil, &os.PathError{Op: "readdir", Path: d.hostPath(), Err: unix.ENOTDIR}
+	}
+	names, err := l.names(d)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Dirent, 0, len(names))
+	for _, name := range names {
+		n, ok := d.children[name]
+		if !ok {
+			n, err = l.find(d, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		// A name that was missing at an earlier look-up stays missing: it
+		// was made meanwhile, or is filtered. Verify tells them apart.
+		if n != nil {
+			out = append(out, Dirent{Name: name, Ino: n.meta.Ino, Type: n.meta.Mode & unix.S_IFMT})
+		}
+	}
+	return out, nil
+}
+
+// names reads the host's directory.
+func (l *lazy) names(d *lnode) ([]string, error) {
+	at, err := l.dirfd(d)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, l.gone(d, "open", err)
+	}
+	f := os.NewFile(uintptr(fd), d.hostPath())
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// listDigest is over names and types; a NUL ends each name.
+func listDigest(list []Dirent) [sha256.Size]byte {
+	var b strings.Builder
+	for _, e := range list {
+		b.WriteString(e.Name)
+		b.WriteByte(0)
+		b.WriteByte(byte(e.Type >> 12))
+	}
+	return sha256.Sum256([]byte(b.String()))
+}
