@@ -1,0 +1,32 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DeadlockError says that every thread waits for another one and no timer is
+// left. It names each thread, its call and what it waits for.
+type DeadlockError struct {
+	Threads []string
+}
+
+func (e *DeadlockError) Error() string {
+	return "deadlock: all threads wait and no timer is left\n" + strings.Join(e.Threads, "\n")
+}
+
+func (k *Kernel) deadlock() error {
+	e := &DeadlockError{}
+	for _, t := range k.order {
+		name := "?"
+		if t.callNr >= 0 && t.callNr < len(k.calls) && k.calls[t.callNr] != nil {
+			name = k.calls[t.callNr].row.Name
+		}
+		what := t.wait.what
+		if what == "" {
+			what = "its siblings to end"
+		}
+		e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: %s waits for %s", t.proc.describe(), t.vtid, name, what))
+	}
+	return e
+}

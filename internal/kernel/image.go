@@ -1,0 +1,112 @@
+package kernel
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+	"dettrace/internal/vdso"
+)
+
+// fixImage takes the host out of a fresh process image: the auxiliary vector
+// on its stack, the 16 random bytes, and the kernel's vDSO, whose page is
+// overwritten with ours (through /proc/pid/mem, which may write text).
+func (k *Kernel) fixImage(t *Task) error {
+	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+		return ignoreGone(err)
+	}
+	sp := t.regs.Rsp
+	size := 8 << 10
+	var a vdso.Auxv
+	for {
+		stack := make([]byte, size)
+		n, err := ptrace.ReadMem(t.tid, sp, stack)
+		if err != nil {
+			return ignoreGone(fmt.Errorf("read stack: %w", err))
+		}
+		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{})
+		if err == nil {
+			break
+		}
+		if n < size || size > 16<<20 {
+			return fmt.Errorf("auxiliary vector: %w", err)
+		}
+		size *= 4
+	}
+	for _, p := range a.Patches {
+		if !t.writeU64(p.Addr, p.Value) {
+			return fmt.Errorf("write auxiliary vector: %w", unix.EFAULT)
+		}
+	}
+	if a.Random != 0 && !t.write(a.Random, k.rand.bytes(16)) {
+		return fmt.Errorf("write AT_RANDOM: %w", unix.EFAULT)
+	}
+	if a.SysinfoEHDR == 0 {
+		return nil
+	}
+	mem, err := t.proc.memFile()
+	if err != nil {
+		return ignoreGone(err)
+	}
+	if _, err := mem.WriteAt(k.vdso, int64(a.SysinfoEHDR)); err != nil {
+		return fmt.Errorf("replace vdso: %w", err)
+	}
+	return nil
+}
+
+// trappedInstruction answers rdtsc and rdtscp, which fault in the guest
+// (prctl(2), PR_SET_TSC): the counter runs at 1 GHz of logical time.
+func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
+	var si ptrace.SigInfo
+	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
+		return false, ignoreGone(err)
+	}
+	if getU32(si[8:]) != 0x80 { // SI_KERNEL: a general protection fault
+		return false, nil
+	}
+	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+		return false, ignoreGone(err)
+	}
+	var op [3]byte
+	n, _ := ptrace.ReadMem(t.tid, t.regs.Rip, op[:])
+	size := uint64(0)
+	switch {
+	case n >= 2 && op[0] == 0x0f && op[1] == 0x31:
+		size = 2
+	case n >= 3 && op[0] == 0x0f && op[1] == 0x01 && op[2] == 0xf9:
+		size = 3
+		t.regs.Rcx = 0 // IA32_TSC_AUX: CPU 0 of node 0
+	default:
+		return false, nil
+	}
+	k.event(t)
+	tsc := uint64(k.Now() - k.cfg.Machine.BootTime)
+	t.regs.Rax, t.regs.Rdx = tsc&0xffffffff, tsc>>32
+	t.regs.Rip += size
+	if k.log != nil {
+		k.log.printf(k.Now()-k.cfg.Epoch, t, "rdtsc = %d", tsc)
+	}
+	return true, ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+}
+
+// vsyscall answers a call made through the page at 0xffffffffff600000. The
+// tracer may only skip such a call: it becomes the ordinary one, answered
+// here, and the kernel returns to the caller.
+func (k *Kernel) vsyscall(t *Task) (verdict, bool) {
+	nr, ok := vdso.VsyscallNumber(t.regs.Rip)
+	if !ok {
+		return 0, false
+	}
+	t.callNr = nr
+	k.event(t)
+	switch nr {
+	case unix.SYS_GETTIMEOFDAY:
+		return sysGettimeofday(k, t), true
+	case unix.SYS_TIME:
+		return sysTime(k, t), true
+	case unix.SYS_GETCPU:
+		return sysGetcpu(k, t), true
+	}
+	return t.fail(unix.ENOSYS), true
+}

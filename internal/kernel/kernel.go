@@ -1,0 +1,206 @@
+// Package kernel is the virtual kernel: the policy of what the guest may
+// observe. It runs the guest one thread at a time, stops each call that the
+// policy table (package syscalls) does not declare native, and answers,
+// adjusts, parks or refuses it in a handler named after the call.
+//
+// Invariants:
+//   - exactly one guest thread runs at any moment, and only inside
+//     Kernel.step; everything else is stopped;
+//   - nothing blocks in the host's kernel while it holds the turn: a call that
+//     could is parked before it starts, with a condition that another guest
+//     thread or the logical clock fulfils;
+//   - nothing read from guest memory is trusted.
+//
+// All methods run on the one locked OS thread that traces the guest, except
+// Stop.
+package kernel
+
+import (
+	"io"
+	"os"
+	"sync/atomic"
+
+	"dettrace/internal/machine"
+	"dettrace/internal/procfs"
+	"dettrace/internal/ptrace"
+	"dettrace/internal/sched"
+	"dettrace/internal/syscalls"
+	"dettrace/internal/vdso"
+)
+
+// Config is what the virtual kernel needs to know of its run.
+type Config struct {
+	Machine  machine.Machine
+	Epoch    int64 // ns since 1970
+	Seed     uint64
+	SingleID bool // only guest id 0 is mapped
+	Network  bool // door: the host's network
+
+	FuseDev, ProcDev, DevptsDev, MqueueDev uint64 // st_dev of the guest's mounts
+
+	Stdin          io.Reader // nil: empty
+	Stdout, Stderr io.Writer
+	// StdinPipe is the supervisor's (write) end of the guest's stdin pipe,
+	// StdoutPipe and StderrPipe its (read) ends of the other two.
+	StdinPipe, StdoutPipe, StderrPipe *os.File
+
+	Log     io.Writer       // event log or nil
+	SetNow  func(ns int64)  // publishes the logical clock to the file system
+	FSErr   func() error    // fatal file system trouble
+	LastPid func(int) error // rewinds the pid counter of the namespace
+	// ChownIno records a virtual owner for a file that the kernel would
+	// not let the guest give away (single id). -1 keeps an id.
+	ChownIno func(ino uint64, uid, gid int64) error
+}
+
+// Kernel is one run's virtual kernel.
+type Kernel struct {
+	cfg   Config
+	sched *sched.Sched
+	norm  *procfs.Normaliser
+	rand  *stream
+	vdso  []byte
+	rows  []syscalls.Row
+	calls []*call // by number
+
+	procs map[int]*Process // by host pid
+	tasks map[int]*Task    // by host tid
+	order []*Task          // live tasks in order of creation: every scan uses this
+	root  *Process
+	init  int // host pid of pid 1
+
+	waiters  epollSet
+	futexes  futexTable
+	inodes   inodeMap
+	stdio    stdio
+	timerfds []*timerFD
+
+	nextVPid int
+	fifos    bool // a FIFO may exist: opens must be watched
+	progress bool // somebody did something since the lock waiters last tried
+	stats    Stats
+	log      *eventLog
+	exit     *ptrace.Status // how the root process ended
+
+	stopped atomic.Pointer[stopReason]
+	nsfd    int // our handle on the guest's pid namespace, -1 if it cannot translate
+}
+
+type stopReason struct{ err error }
+
+// Stats counts what a run did.
+type Stats struct {
+	Events  uint64
+	Stops   []uint64 // by call number
+	Signals uint64
+	Forks   uint64
+	Execs   uint64
+	Refused []Refusal
+	Doors   []string // doors that were really used
+}
+
+// Refusal is a use of something that is not controlled.
+type Refusal struct {
+	What  string `json:"what"`
+	Errno string `json:"errno"`
+	Count int    `json:"count"`
+	First string `json:"first"` // the process that asked first
+}
+
+// New prepares a virtual kernel; Boot starts the guest.
+func New(cfg Config) (*Kernel, error) {
+	k := &Kernel{
+		cfg:   cfg,
+		sched: sched.New(cfg.Epoch, quantum),
+		rows:  syscalls.Table(),
+		procs: map[int]*Process{},
+		tasks: map[int]*Task{},
+		rand:  newStream(cfg.Seed, "getrandom"),
+		nsfd:  -1,
+	}
+	size, err := vdso.HostSize()
+	if err != nil {
+		return nil, err
+	}
+	k.vdso = vdso.Cover(size)
+	k.norm = k.newNormaliser()
+	k.norm.Random = func(p []byte) { copy(p, k.rand.bytes(len(p))) }
+	k.inodes.init()
+	k.futexes.init()
+	k.buildCalls()
+	k.stats.Stops = make([]uint64, len(k.calls))
+	if cfg.Log != nil {
+		k.log = newEventLog(cfg.Log)
+	}
+	if err := k.waiters.open(); err != nil {
+		return nil, err
+	}
+	if err := k.stdio.init(&cfg); err != nil {
+		return nil, err
+	}
+	k.setNow()
+	return k, nil
+}
+
+// Now is the logical time in ns since 1970.
+func (k *Kernel) Now() int64 { return k.sched.Now() }
+
+// Stats is a copy of the counters.
+func (k *Kernel) Stats() Stats { return k.stats }
+
+// Stop ends the run from another goroutine: err becomes Run's error. The
+// caller kills the namespace's pid 1, which makes a waiting supervisor return.
+func (k *Kernel) Stop(err error) { k.stopped.CompareAndSwap(nil, &stopReason{err}) }
+
+func (k *Kernel) stopErr() error {
+	if r := k.stopped.Load(); r != nil {
+		return r.err
+	}
+	return nil
+}
+
+func (k *Kernel) setNow() {
+	if k.cfg.SetNow != nil {
+		k.cfg.SetNow(k.sched.Now())
+	}
+}
+
+// tickNS is the logical cost of one event, and quantum the number of events
+// a thread may use per turn while others wait. Both define results: changing
+// them changes every hash.
+const (
+	tickNS  = 1000
+	quantum = 1000
+)
+
+// event counts one event of the running thread and moves the clock.
+func (k *Kernel) event(t *Task) {
+	k.stats.Events++
+	if k.sched.Event(tickNS) {
+		t.preempt = true
+	}
+	k.setNow()
+}
+
+// refuse records a use of something uncontrolled.
+func (k *Kernel) refuse(t *Task, what string, errno error) {
+	if os.Getenv("DTDEBUG") != "" {
+		println("refuse", t.vtid, what)
+	}
+	for i := range k.stats.Refused {
+		if k.stats.Refused[i].What == what {
+			k.stats.Refused[i].Count++
+			return
+		}
+	}
+	k.stats.Refused = append(k.stats.Refused, Refusal{what, errnoName(errno), 1, t.proc.describe()})
+}
+
+func (k *Kernel) door(name string) {
+	for _, d := range k.stats.Doors {
+		if d == name {
+			return
+		}
+	}
+	k.stats.Doors = append(k.stats.Doors, name)
+}

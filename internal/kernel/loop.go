@@ -1,0 +1,220 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// verdict is what a handler decides at the entry of a call.
+type verdict uint8
+
+const (
+	pass   verdict = iota // the kernel does the call, no further stop
+	toExit                // the kernel does the call; Task.onExit sees the result
+	answer                // the call is skipped; the result is in the registers
+	park                  // not now: Task.wait says why, Task.onTurn asks again
+)
+
+// Run lets the guest run until its root process ends. It returns that
+// process's wait status, or the error that ended the run.
+func (k *Kernel) Run() (ptrace.Status, error) {
+	for k.exit == nil {
+		if err := k.stopErr(); err != nil {
+			return ptrace.Status{}, err
+		}
+		if err := k.cfg.FSErr(); err != nil {
+			return ptrace.Status{}, err
+		}
+		k.wakeReady()
+		k.wakeLockWaiters()
+		k.fireTimers()
+		th := k.sched.Next()
+		if th == nil {
+			if k.waitOutside() {
+				continue
+			}
+			if !k.sched.Jump() {
+				return ptrace.Status{}, k.deadlock()
+			}
+			k.setNow()
+			continue
+		}
+		if err := k.step(th.Data.(*Task)); err != nil {
+			if s := k.stopErr(); s != nil {
+				return ptrace.Status{}, s
+			}
+			return ptrace.Status{}, err
+		}
+	}
+	return *k.exit, nil
+}
+
+// step runs t until it parks, dies, stops or yields.
+func (k *Kernel) step(t *Task) error {
+	t.preempt = false
+	if f := t.onTurn; f != nil {
+		k.unpark(t)
+		t.onTurn = nil
+		v := f(t)
+		if v == park {
+			return k.park(t, f)
+		}
+		if err := k.apply(t, v); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := k.resume(t); err != nil {
+			return err
+		}
+		st, err := k.waitStop(t)
+		if err != nil {
+			return err
+		}
+		if k.stopped.Load() != nil {
+			return k.stopErr()
+		}
+		if st.Dead() {
+			return k.death(t, st)
+		}
+		parked, err := k.stop(t, st)
+		if err != nil || parked {
+			return err
+		}
+		if t.preempt {
+			k.sched.Yield()
+			return nil
+		}
+	}
+}
+
+// resume lets t go on from its stop, delivering a pending signal.
+func (k *Kernel) resume(t *Task) error {
+	sig := t.sig
+	t.sig = 0
+	var err error
+	if t.onExit != nil {
+		err = ptrace.Syscall(t.tid, sig)
+	} else {
+		err = ptrace.Cont(t.tid, sig)
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return nil // killed meanwhile: the wait reports its death
+	}
+	return err
+}
+
+// stop handles one stop of t; parked means that t gave up the turn.
+func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
+	switch ev := st.Event(); ev {
+	case unix.PTRACE_EVENT_SECCOMP:
+		return k.seccompStop(t)
+	case unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK, unix.PTRACE_EVENT_CLONE:
+		return k.forkStop(t, ev)
+	case unix.PTRACE_EVENT_EXEC:
+		return false, k.execStop(t)
+	case unix.PTRACE_EVENT_STOP:
+		if st.GroupStop() {
+			return true, k.groupStop(t, st.StopSignal())
+		}
+		return false, nil
+	}
+	if st.SyscallStop() {
+		return k.exitStop(t)
+	}
+	return k.signalStop(t, st.StopSignal())
+}
+
+// seccompStop is the entry of a call that the filter hands to us.
+func (k *Kernel) seccompStop(t *Task) (bool, error) {
+	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+		return false, ignoreGone(err)
+	}
+	v := k.enter(t)
+	if v == park {
+		return true, k.park(t, t.onTurn)
+	}
+	if err := k.apply(t, v); err != nil || !t.leaderGone {
+		return false, err
+	}
+	if err := k.resume(t); err != nil {
+		return false, err
+	}
+	k.sched.Park(t.th, -1) // until the last sibling is gone
+	return true, nil
+}
+
+// apply carries out a handler's verdict on a task stopped at a call's entry.
+func (k *Kernel) apply(t *Task, v verdict) error {
+	if v == answer {
+		t.regs.Orig_rax = ^uint64(0)
+		k.logExit(t, int64(t.regs.Rax))
+		t.onExit = nil
+		return ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+	}
+	if v == pass {
+		if k.log != nil && t.logged {
+			t.onExit = func(t *Task) {} // the log wants the result
+		} else {
+			t.onExit = nil
+		}
+	}
+	return nil
+}
+
+// exitStop is the end of a call for which a handler asked.
+func (k *Kernel) exitStop(t *Task) (bool, error) {
+	f := t.onExit
+	t.onExit = nil
+	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+		return false, ignoreGone(err)
+	}
+	if f != nil {
+		f(t)
+	}
+	if t.onTurn != nil { // the handler wants to try again later
+		return true, k.park(t, t.onTurn)
+	}
+	k.logExit(t, int64(t.regs.Rax))
+	return false, nil
+}
+
+// park takes the turn from t until its wait is over; again re-examines then.
+func (k *Kernel) park(t *Task, again func(*Task) verdict) error {
+	t.onTurn = again
+	deadline := int64(-1)
+	if t.restart.set {
+		deadline = t.restart.deadline
+	}
+	k.sched.Park(t.th, deadline)
+	for i := range t.wait.fds {
+		if err := k.waiters.add(t, &t.wait.fds[i]); err != nil {
+			return fmt.Errorf("wait for %s: %w", t.wait.what, err)
+		}
+	}
+	// A signal that is already pending ends the wait at once.
+	k.wakeIfSignalled(t)
+	return nil
+}
+
+// unpark releases what a parked task held in the supervisor.
+func (k *Kernel) unpark(t *Task) {
+	for i := range t.wait.fds {
+		k.waiters.remove(&t.wait.fds[i])
+	}
+	if t.wait.futex != nil {
+		k.futexes.drop(t.wait.futex)
+	}
+	t.wait = waitFor{}
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,38 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+
+	"golang.org/x/sys/unix"
+)
+
+// stream is a seeded source of random bytes: ChaCha8 as math/rand/v2
+// specifies it, keyed with the SHA-256 of purpose and seed.
+type stream struct{ c *rand.ChaCha8 }
+
+func newStream(seed uint64, purpose string) *stream {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], seed)
+	return &stream{rand.NewChaCha8(sha256.Sum256(append([]byte("dettrace "+purpose+"\x00"), b[:]...)))}
+}
+
+func (s *stream) bytes(n int) []byte {
+	p := make([]byte, n)
+	s.c.Read(p)
+	return p
+}
+
+// getrandom(2) never blocks: the pool is always initialised.
+func sysGetrandom(k *Kernel, t *Task) verdict {
+	if t.arg(2)&^uint64(unix.GRND_NONBLOCK|unix.GRND_RANDOM|unix.GRND_INSECURE) != 0 ||
+		t.arg(2)&(unix.GRND_RANDOM|unix.GRND_INSECURE) == unix.GRND_RANDOM|unix.GRND_INSECURE {
+		return t.fail(unix.EINVAL)
+	}
+	n := int(min(t.arg(1), maxRandom))
+	if !t.write(t.arg(0), k.rand.bytes(n)) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(int64(n))
+}

@@ -1,0 +1,135 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// signalStop is a signal about to be delivered to t. Faults that stand for
+// trapped instructions are answered; everything else is delivered.
+func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
+	if sig == unix.SIGSEGV {
+		ok, err := k.trappedInstruction(t)
+		if ok || err != nil {
+			return false, err
+		}
+	}
+	k.stats.Signals++
+	k.fixSigInfo(t, sig)
+	k.logSignal(t, sig)
+	t.sig = sig
+	return false, nil
+}
+
+// fixSigInfo takes the host out of a signal's siginfo: timers that we fire
+// come from the supervisor, and SIGCHLD carries CPU times.
+func (k *Kernel) fixSigInfo(t *Task, sig unix.Signal) {
+	var si ptrace.SigInfo
+	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
+		return
+	}
+	code := int32(binary.LittleEndian.Uint32(si[8:]))
+	switch {
+	case sig == unix.SIGCHLD && code > 0:
+		// si_utime, si_stime follow pid, uid, status (sigaction(2)).
+		clear(si[32:48])
+	case t.proc.timers.firing(sig) && code == siUser && binary.LittleEndian.Uint32(si[16:]) == 0:
+		clear(si[16:])
+		if !timerInfo(t.proc, sig, &si) {
+			binary.LittleEndian.PutUint32(si[8:], siKernel)
+		}
+	default:
+		return
+	}
+	_ = ptrace.SetSigInfo(t.tid, &si)
+}
+
+const (
+	siUser   = 0
+	siKernel = 0x80
+)
+
+// sigState is what /proc/tid/status says of a thread's signals.
+type sigState struct {
+	pending, blocked, ignored, caught uint64
+}
+
+func readSigState(tid int) (sigState, bool) {
+	var s sigState
+	b, err := readStatus(tid)
+	if err != nil {
+		return s, false
+	}
+	s.pending = hexLine(b, "SigPnd:\t") | hexLine(b, "ShdPnd:\t")
+	s.blocked = hexLine(b, "SigBlk:\t")
+	s.ignored = hexLine(b, "SigIgn:\t")
+	s.caught = hexLine(b, "SigCgt:\t")
+	return s, true
+}
+
+func bit(s unix.Signal) uint64 { return 1 << (uint(s) - 1) }
+
+// Signals whose default action is to do nothing (signal(7)).
+var defaultIgnored = bit(unix.SIGCHLD) | bit(unix.SIGURG) | bit(unix.SIGWINCH) | bit(unix.SIGCONT)
+
+// deliverable reports whether a parked task has a signal that would end its
+// call in Linux. A ptraced thread also stops for ignored signals: those do not count.
+func (t *Task) deliverable() bool {
+	s, ok := readSigState(t.tid)
+	if !ok || s.pending == 0 {
+		return false
+	}
+	blocked := s.blocked
+	if t.wait.hasMask {
+		blocked = t.wait.mask
+	}
+	eff := s.pending &^ blocked &^ s.ignored
+	eff &^= defaultIgnored &^ s.caught
+	return eff != 0
+}
+
+// wakeIfSignalled makes a parked task runnable when a signal must be
+// delivered to it. The call is then made for real: the kernel finds the
+// signal, gives EINTR or restarts, exactly as it always does.
+func (k *Kernel) wakeIfSignalled(t *Task) {
+	if t.sigWake || t.stopped || t.wait.what == "" || t.wait.vfork != nil {
+		return
+	}
+	if t.deliverable() {
+		t.sigWake = true
+		k.sched.Wake(t.th)
+	}
+}
+
+// wakeAllSignalled looks at every parked task, in order of creation.
+func (k *Kernel) wakeAllSignalled() {
+	for _, t := range k.order {
+		k.wakeIfSignalled(t)
+	}
+}
+
+// sendSignal sends sig from the supervisor on behalf of a logical timer.
+func (k *Kernel) sendSignal(p *Process, sig unix.Signal) {
+	_ = unix.Kill(p.pid, sig)
+	for _, t := range p.tasks {
+		k.wakeIfSignalled(t)
+	}
+}
+
+func hexLine(b []byte, key string) uint64 {
+	i := indexLine(b, key)
+	if i < 0 {
+		return 0
+	}
+	b = b[i+len(key):]
+	n := 0
+	for n < len(b) && b[n] != '\n' {
+		n++
+	}
+	v, _ := strconv.ParseUint(string(b[:n]), 16, 64)
+	return v
+}

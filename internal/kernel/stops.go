@@ -1,0 +1,157 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// forkStop handles the birth of a process or thread. The child's first stop
+// and the parent's event come in any order; waiting for the child by name
+// here makes one order of it. The parent keeps the turn.
+func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
+	msg, err := ptrace.EventMsg(t.tid)
+	if err != nil {
+		return false, ignoreGone(err)
+	}
+	tid := int(msg)
+	if _, _, err := ptrace.Wait(tid, 0); err != nil {
+		return false, err
+	}
+	k.stats.Forks++
+	var flags uint64 // of the clone family; 0 for fork and vfork
+	var ctid uint64
+	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+		return false, ignoreGone(err)
+	}
+	switch int(t.regs.Orig_rax) {
+	case unix.SYS_CLONE:
+		flags, ctid = t.arg(0), t.arg(3)
+	case unix.SYS_CLONE3:
+		flags, ctid = k.clone3Flags(t)
+	case unix.SYS_VFORK:
+		flags = unix.CLONE_VFORK | unix.CLONE_VM
+	}
+	if flags&unix.CLONE_THREAD != 0 {
+		c := k.newTask(tid, t.proc)
+		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
+			c.clearTID = ctid
+		}
+		return false, nil
+	}
+	parent := t.proc
+	if flags&unix.CLONE_PARENT != 0 {
+		parent = t.proc.parent
+	}
+	p, err := k.newProcess(tid, parent)
+	if err != nil {
+		return false, err
+	}
+	p.comm = t.proc.comm
+	if flags&unix.CLONE_VM != 0 {
+		p.mm = t.proc.mm
+	}
+	c := k.newTask(tid, p)
+	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
+		c.clearTID = ctid
+	}
+	if err := k.pidWrap(c.vtid); err != nil {
+		return false, err
+	}
+	if ev == unix.PTRACE_EVENT_VFORK {
+		// The parent sleeps in the kernel until the child execs or dies:
+		// leave it at its event till then.
+		p.vforkTask = t
+		t.wait = waitFor{what: "vfork child " + strconv.Itoa(p.vpid), vfork: p}
+		k.sched.Park(t.th, -1)
+		return true, nil
+	}
+	return false, nil
+}
+
+// pidWrap rewinds the namespace's pid counter before it reaches the host's
+// pid_max, so that numbers wrap at ours. 300 is the kernel's RESERVED_PIDS.
+func (k *Kernel) pidWrap(last int) error {
+	if last < k.cfg.Machine.PidMax-1 || k.cfg.LastPid == nil {
+		return nil
+	}
+	return k.cfg.LastPid(299)
+}
+
+// groupStop parks a thread that job control stopped. PTRACE_LISTEN keeps it
+// stopped and lets SIGCONT through.
+func (k *Kernel) groupStop(t *Task, sig unix.Signal) error {
+	if err := ptrace.Listen(t.tid); err != nil {
+		return ignoreGone(err)
+	}
+	t.stopped = true
+	t.wait = waitFor{what: "SIGCONT after " + unix.SignalName(sig)}
+	k.sched.Park(t.th, -1)
+	if p := t.proc.parent; p != nil && k.allStopped(t.proc) {
+		k.childChanged(p)
+	}
+	return nil
+}
+
+func (k *Kernel) allStopped(p *Process) bool {
+	for _, t := range p.tasks {
+		if !t.stopped {
+			return false
+		}
+	}
+	return true
+}
+
+// continued collects the stop that a listening thread makes when SIGCONT (or
+// SIGKILL) ends its group stop.
+func (k *Kernel) continued(t *Task) error {
+	_, st, err := ptrace.Wait(t.tid, 0)
+	if err != nil {
+		return err
+	}
+	t.stopped = false
+	if st.Dead() {
+		return k.death(t, st)
+	}
+	k.sched.Wake(t.th)
+	t.wait = waitFor{}
+	if p := t.proc.parent; p != nil {
+		k.childChanged(p)
+	}
+	return nil
+}
+
+// execStop handles a finished execve: a new image with the host's auxiliary
+// vector, vDSO and randomness still in it.
+func (k *Kernel) execStop(t *Task) error {
+	p := t.proc
+	k.stats.Execs++
+	for _, o := range append([]*Task(nil), p.tasks...) {
+		if o != t {
+			k.removeTask(o)
+		}
+	}
+	if p.mem != nil {
+		p.mem.Close()
+		p.mem = nil
+	}
+	p.mm = &mmID{}
+	t.clearTID = 0
+	k.stopPosix(p)
+	if v := p.vforkTask; v != nil {
+		p.vforkTask = nil
+		v.wait = waitFor{}
+		k.sched.Wake(v.th)
+	}
+	if b, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm"); err == nil && len(b) > 0 {
+		p.comm = string(b[:len(b)-1])
+	}
+	if err := k.fixImage(t); err != nil {
+		return fmt.Errorf("exec of %s: %w", p.describe(), err)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// Flags of clone(2) that would escape the tracer or make new namespaces.
+const cloneRefused = unix.CLONE_UNTRACED | unix.CLONE_PTRACE | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP |
+	unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+
+// clone(2): the filter lets harmless flags through without a stop.
+func sysClone(k *Kernel, t *Task) verdict {
+	if v, bad := k.refuseFlags(t, "clone", t.arg(0)); bad {
+		return v
+	}
+	return pass
+}
+
+func (k *Kernel) refuseFlags(t *Task, name string, flags uint64) (verdict, bool) {
+	if flags&(unix.CLONE_UNTRACED|unix.CLONE_PTRACE) != 0 {
+		k.refuse(t, name+" with CLONE_UNTRACED", unix.EPERM)
+		return t.fail(unix.EPERM), true
+	}
+	if flags&(cloneRefused|unix.CLONE_NEWTIME&^0xff) != 0 {
+		k.refuse(t, name+" of namespaces", unix.EPERM)
+		return t.fail(unix.EPERM), true
+	}
+	return 0, false
+}
+
+// clone3(2) passes its flags in memory, which another thread could change
+// after the check: only one runs, so what is read here is what the kernel reads.
+func sysClone3(k *Kernel, t *Task) verdict {
+	size := t.arg(1)
+	if size < 64 || size > 4096 {
+		return pass // EINVAL, E2BIG
+	}
+	b := make([]byte, min(size, 88))
+	if !t.read(t.arg(0), b) {
+		return t.fail(unix.EFAULT)
+	}
+	flags := binary.LittleEndian.Uint64(b)
+	if v, bad := k.refuseFlags(t, "clone3", flags); bad {
+		return v
+	}
+	if flags&unix.CLONE_INTO_CGROUP != 0 {
+		k.refuse(t, "clone3 with CLONE_INTO_CGROUP", unix.EPERM)
+		return t.fail(unix.EPERM)
+	}
+	if len(b) >= 80 && binary.LittleEndian.Uint64(b[72:]) != 0 { // set_tid_size
+		k.refuse(t, "clone3 with set_tid", unix.EPERM)
+		return t.fail(unix.EPERM)
+	}
+	return pass
+}
+
+// clone3Flags reads flags and child_tid again at the fork event.
+func (k *Kernel) clone3Flags(t *Task) (flags, ctid uint64) {
+	flags, _ = t.readU64(t.arg(0))
+	ctid, _ = t.readU64(t.arg(0) + 16)
+	return flags, ctid
+}
+
+// unshare(2), setns(2): no namespaces inside; CLONE_FILES and the like are harmless.
+func sysUnshare(k *Kernel, t *Task) verdict {
+	if t.arg(0)&^uint64(unix.CLONE_FILES|unix.CLONE_FS|unix.CLONE_SYSVSEM|unix.CLONE_VM|unix.CLONE_THREAD|unix.CLONE_SIGHAND) != 0 {
+		k.refuse(t, "unshare", unix.EPERM)
+		return t.fail(unix.EPERM)
+	}
+	return pass
+}
+
+// prctl(2).
+func sysPrctl(k *Kernel, t *Task) verdict {
+	switch op := t.intArg(0); op {
+	case unix.PR_SET_NAME, unix.PR_GET_NAME, unix.PR_GET_DUMPABLE, unix.PR_SET_DUMPABLE, unix.PR_SET_PDEATHSIG, unix.PR_GET_PDEATHSIG,
+		unix.PR_GET_KEEPCAPS, unix.PR_SET_KEEPCAPS, unix.PR_CAPBSET_READ, unix.PR_CAPBSET_DROP, unix.PR_GET_SECUREBITS, unix.PR_SET_SECUREBITS,
+		unix.PR_GET_NO_NEW_PRIVS, unix.PR_SET_NO_NEW_PRIVS, unix.PR_CAP_AMBIENT, unix.PR_GET_CHILD_SUBREAPER, unix.PR_SET_VMA,
+		unix.PR_SET_THP_DISABLE, unix.PR_GET_THP_DISABLE, unix.PR_GET_TID_ADDRESS, unix.PR_SET_MM:
+		if op == unix.PR_SET_MM {
+			k.refuse(t, "prctl PR_SET_MM", unix.EPERM)
+			return t.fail(unix.EPERM)
+		}
+		return pass
+	case unix.PR_SET_CHILD_SUBREAPER:
+		t.proc.subreaper = t.arg(1) != 0
+		return pass
+	case unix.PR_GET_TIMERSLACK:
+		return t.done(50000)
+	case unix.PR_SET_TIMERSLACK, unix.PR_SET_PTRACER:
+		return t.done(0)
+	case unix.PR_GET_TSC:
+		if !t.writeU32(t.arg(1), unix.PR_TSC_ENABLE) {
+			return t.fail(unix.EFAULT)
+		}
+		return t.done(0)
+	case unix.PR_GET_SECCOMP:
+		return t.done(0)
+	case unix.PR_GET_SPECULATION_CTRL:
+		return t.done(0)
+	default:
+		k.refuse(t, "prctl "+itoa(op), unix.EINVAL)
+		return t.fail(unix.EINVAL)
+	}
+}
+
+// arch_prctl(2): the segment bases are native; cpuid faulting and the rest are not the guest's to change.
+func sysArchPrctl(k *Kernel, t *Task) verdict {
+	const archGetCPUID = 0x1011
+	switch op := t.intArg(0); {
+	case op >= 0x1001 && op <= 0x1004:
+		return pass
+	case op == archGetCPUID:
+		return t.done(1)
+	default:
+		if op < 0x3001 || op > 0x3004 { // CET state that libc asks for is no news
+			k.refuse(t, "arch_prctl "+itoa(op), unix.EINVAL)
+		}
+		return t.fail(unix.EINVAL)
+	}
+}

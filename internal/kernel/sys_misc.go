@@ -1,0 +1,316 @@
+package kernel
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Requests of ioctl(2) that every descriptor knows (asm-generic/ioctls.h).
+const (
+	fioclex  = 0x5451
+	fionclex = 0x5450
+	fionbio  = 0x5421
+	fionread = 0x541b
+)
+
+// ioctl(2): what terminals, pipes and files need, by descriptor class.
+func sysIoctl(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	defer f.close()
+	req := uint32(t.arg(1))
+	switch req {
+	case fioclex, fionclex, fionbio:
+		return pass
+	}
+	switch f.class {
+	case fdBad:
+		return pass
+	case fdFifo, fdStdin, fdStdout, fdStderr, fdSocket:
+		if req == fionread || req == unix.TCGETS || req == unix.TIOCGWINSZ || req == unix.TIOCGPGRP || k.cfg.Network && f.class == fdSocket {
+			return pass
+		}
+		if f.class == fdSocket {
+			k.refuse(t, "ioctl "+hex(uint64(req))+" on a socket", unix.ENOTTY)
+		}
+		return t.fail(unix.ENOTTY)
+	case fdTTY:
+		return pass
+	case fdTree, fdProc, fdNull, fdRandom, fdMem:
+		switch req {
+		case fionread, unix.FS_IOC_GETFLAGS:
+			if req == fionread {
+				return pass
+			}
+		}
+		// FICLONE, FIEMAP, FS_IOC_* depend on the host's file system.
+		if req == unix.FICLONE || req == unix.FICLONERANGE {
+			return t.fail(unix.EOPNOTSUPP)
+		}
+		return t.fail(unix.ENOTTY)
+	}
+	return t.fail(unix.ENOTTY)
+}
+
+// socket(2): unix sockets are the kernel's own and deterministic; other
+// families see the world outside and need a door.
+func sysSocket(k *Kernel, t *Task) verdict {
+	fam := t.intArg(0)
+	if fam == unix.AF_UNIX {
+		return pass
+	}
+	if k.cfg.Network && (fam == unix.AF_INET || fam == unix.AF_INET6 || fam == unix.AF_NETLINK) {
+		k.door("network")
+		return pass
+	}
+	k.refuse(t, "socket of family "+itoa(fam), unix.EAFNOSUPPORT)
+	return t.fail(unix.EAFNOSUPPORT)
+}
+
+// isOutside reports whether what f waits for is decided outside.
+func (k *Kernel) isOutside(f *file) bool {
+	if !k.cfg.Network || f.class != fdSocket {
+		return false
+	}
+	fam, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && fam != unix.AF_UNIX
+}
+
+// accept(2), recv*(2): parked until the socket is readable.
+func sysRecv(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	if f.class != fdSocket {
+		f.close()
+		return pass // EBADF, ENOTSOCK
+	}
+	flags := uint64(0)
+	switch t.callNr {
+	case unix.SYS_RECVFROM:
+		flags = t.arg(3)
+	case unix.SYS_RECVMSG:
+		flags = t.arg(2)
+	case unix.SYS_RECVMMSG:
+		flags = t.arg(3)
+	}
+	if flags&unix.MSG_DONTWAIT != 0 {
+		f.close()
+		return pass
+	}
+	return k.untilReady(t, &f, unix.POLLIN, "a socket to become readable")
+}
+
+// connect(2), send*(2): parked until the socket is writable.
+func sysSend(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	if f.class != fdSocket {
+		f.close()
+		return pass
+	}
+	flags := uint64(0)
+	switch t.callNr {
+	case unix.SYS_SENDTO:
+		flags = t.arg(3)
+	case unix.SYS_SENDMSG:
+		flags = t.arg(2)
+	case unix.SYS_SENDMMSG:
+		flags = t.arg(3)
+	}
+	if flags&unix.MSG_DONTWAIT != 0 {
+		f.close()
+		return pass
+	}
+	return k.untilReady(t, &f, unix.POLLOUT, "a socket to become writable")
+}
+
+// connect(2) to a unix socket whose backlog is full sleeps; it is made
+// without blocking and repeated. An internet connect goes on in the kernel
+// and is waited for by readiness.
+func sysConnect(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	if f.class != fdSocket || f.nonblock() {
+		f.close()
+		return pass
+	}
+	if k.isOutside(&f) {
+		f.close()
+		return pass // the outside decides how long it takes
+	}
+	if t.sigWake {
+		t.sigWake = false
+		f.close()
+		return k.interrupted(t, true)
+	}
+	entry := t.regs
+	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
+	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
+	ours := f.fd
+	t.onExit = func(t *Task) {
+		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
+		unix.Close(ours)
+		if t.result() == -int64(unix.EAGAIN) {
+			t.wait = waitFor{what: "a full listen queue", lock: true}
+			t.onTurn = func(t *Task) verdict {
+				t.repeat(entry)
+				return pass
+			}
+		}
+	}
+	return toExit
+}
+
+// getsockopt(2): options that carry numbers of the host's kernel are refused.
+func sysGetsockopt(k *Kernel, t *Task) verdict {
+	const soCookie, soNetnsCookie, soIncomingCPU = 57, 71, 49
+	if t.intArg(1) == unix.SOL_SOCKET {
+		switch t.intArg(2) {
+		case soCookie, soNetnsCookie, soIncomingCPU:
+			k.refuse(t, "getsockopt of a kernel cookie", unix.ENOPROTOOPT)
+			return t.fail(unix.ENOPROTOOPT)
+		}
+	}
+	return pass
+}
+
+// sendfile(2), copy_file_range(2), splice(2), tee(2), vmsplice(2) are native
+// between files of our tree. With anything that can block or whose content is
+// ours they fail as on a file without the operation: every user falls back to read and write.
+func sysSplice(k *Kernel, t *Task) verdict {
+	a, b := 0, 1
+	switch t.callNr {
+	case unix.SYS_SPLICE, unix.SYS_COPY_FILE_RANGE:
+		b = 2
+	case unix.SYS_VMSPLICE:
+		return t.fail(unix.EINVAL)
+	}
+	for _, n := range []int{a, b} {
+		f := k.file(t, t.intArg(n))
+		c := f.class
+		f.close()
+		if c == fdBad {
+			return t.fail(unix.EBADF)
+		}
+		if c != fdTree && c != fdMem {
+			return t.fail(unix.EINVAL)
+		}
+	}
+	return pass
+}
+
+// mmap(2) of a shared mapping: only files of our tree and memory.
+func sysMmap(k *Kernel, t *Task) verdict {
+	if t.arg(3)&unix.MAP_ANONYMOUS != 0 {
+		return pass
+	}
+	f := k.file(t, t.intArg(4))
+	defer f.close()
+	switch f.class {
+	case fdBad, fdTree, fdMem, fdNull:
+		return pass
+	}
+	k.refuse(t, "mmap of "+f.describe(), unix.ENODEV)
+	return t.fail(unix.ENODEV)
+}
+
+// execve(2), execveat(2): natively done; the event stop follows.
+func sysExecve(k *Kernel, t *Task) verdict {
+	if k.log != nil {
+		i := 0
+		if t.callNr == unix.SYS_EXECVEAT {
+			i = 1
+		}
+		if p, e := t.str(t.arg(i)); e == 0 {
+			k.logArg(t, quote(p)+", ["+k.argvString(t, t.arg(i+1))+"]")
+		}
+	}
+	return pass
+}
+
+// argvString renders the first arguments of a command for the log.
+func (k *Kernel) argvString(t *Task, addr uint64) string {
+	out := ""
+	for i := range 32 {
+		p, ok := t.readU64(addr + uint64(8*i))
+		if !ok || p == 0 {
+			break
+		}
+		s, e := t.str(p)
+		if e != 0 {
+			break
+		}
+		if i > 0 {
+			out += ", "
+		}
+		out += quote(s)
+	}
+	return out
+}
+
+// chown family: with one mapped id the kernel refuses every other owner. The
+// file system keeps owners of its own, so the change is made there, by inode.
+func sysChown(k *Kernel, t *Task) verdict {
+	if k.log != nil && t.callNr != unix.SYS_FCHOWN {
+		i := 0
+		if t.callNr == unix.SYS_FCHOWNAT {
+			i = 1
+		}
+		if p, e := t.str(t.arg(i)); e == 0 {
+			k.logArg(t, quote(p))
+		}
+	}
+	if !k.cfg.SingleID || k.cfg.ChownIno == nil {
+		return pass
+	}
+	u, g := 1, 2
+	if t.callNr == unix.SYS_FCHOWNAT {
+		u, g = 2, 3
+	}
+	uid, gid := int64(int32(t.arg(u))), int64(int32(t.arg(g)))
+	// The call becomes a stat of the same file, which finds all the errors
+	// of path resolution; the owner is set at its exit.
+	entry := t.regs
+	buf := (t.regs.Rsp - 128 - 512) &^ 15 // below the red zone
+	switch t.callNr {
+	case unix.SYS_CHOWN:
+		t.regs.Orig_rax = unix.SYS_STAT
+		t.setArg(1, buf)
+	case unix.SYS_LCHOWN:
+		t.regs.Orig_rax = unix.SYS_LSTAT
+		t.setArg(1, buf)
+	case unix.SYS_FCHOWN:
+		t.regs.Orig_rax = unix.SYS_FSTAT
+		t.setArg(1, buf)
+	case unix.SYS_FCHOWNAT:
+		t.regs.Orig_rax = unix.SYS_NEWFSTATAT
+		t.setArg(2, buf)
+		t.setArg(3, entry.R8)
+	}
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		r := t.result()
+		if r == 0 {
+			dev, ok1 := t.readU64(buf)
+			ino, ok2 := t.readU64(buf + 8)
+			switch {
+			case !ok1 || !ok2:
+				r = -int64(unix.EFAULT)
+			case dev != k.cfg.FuseDev:
+				r = -int64(unix.EPERM)
+			default:
+				if err := k.cfg.ChownIno(ino, uid, gid); err != nil {
+					r = -int64(unix.EPERM)
+				}
+			}
+		}
+		t.regs = withResult(t.regs, &entry, r)
+		t.rewrite()
+	}
+	return toExit
+}
+
+// eventual calls on timers that the logical clock does not drive yet are
+// refused by their rows; membarrier(2) has nothing to do with one thread running.
+func sysMembarrier(k *Kernel, t *Task) verdict {
+	const cmdQuery = 0
+	if t.intArg(0) == cmdQuery {
+		return t.done(0x1ff)
+	}
+	return t.done(0)
+}

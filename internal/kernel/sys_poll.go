@@ -1,0 +1,309 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollSpec is what a poll- or select-like call waits for.
+type pollSpec struct {
+	fds     []pollFD
+	ns      int64 // timeout; valid if timed
+	timed   bool
+	mask    uint64
+	hasMask bool
+	bad     bool // a descriptor is not open: the kernel says so at once
+}
+
+type pollFD struct {
+	n      int
+	events int16
+}
+
+// sysPoll implements poll(2), ppoll(2), select(2), pselect6(2). The
+// descriptors are asked from outside; the kernel does the call only when it
+// cannot sleep: something is ready, or the timeout is over and set to zero.
+func sysPoll(k *Kernel, t *Task) verdict {
+	s, e := k.pollSpec(t)
+	if e != 0 {
+		return pass // the kernel finds the same fault
+	}
+	if s.timed && !t.restart.set {
+		if s.ns == 0 {
+			return k.pollNow(t, &s)
+		}
+		t.restart = restart{nr: unix.SYS_POLL, deadline: satAdd(k.Now(), s.ns), set: true}
+	}
+	return k.pollWait(t, &s)
+}
+
+func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
+	if t.sigWake {
+		t.sigWake = false
+		return k.pollSignalled(t, s)
+	}
+	if t.restart.set && k.Now() >= t.restart.deadline || s.bad {
+		return k.pollNow(t, s)
+	}
+	w := waitFor{what: "poll", mask: s.mask, hasMask: s.hasMask}
+	ready := false
+	for _, p := range s.fds {
+		f := k.file(t, p.n)
+		if f.class == fdBad {
+			ready = true
+			break
+		}
+		if f.ready(p.events) || f.class == fdTree {
+			f.close()
+			ready = true
+			break
+		}
+		w.outside = w.outside || k.isOutside(&f)
+		w.fds = append(w.fds, waitFD{fd: f.fd, events: uint32(uint16(p.events))})
+	}
+	if ready {
+		for i := range w.fds {
+			unix.Close(w.fds[i].fd)
+		}
+		return k.pollNow(t, s)
+	}
+	t.wait = w
+	t.onTurn = func(t *Task) verdict { return k.pollWait(t, s) }
+	return park
+}
+
+// pollNow lets the kernel answer with a timeout of zero. Calls that write the
+// remaining time back (select(2), NOTES) get the logical one.
+func (k *Kernel) pollNow(t *Task, s *pollSpec) verdict {
+	left := int64(0)
+	if t.restart.set {
+		left = max(t.restart.deadline-k.Now(), 0)
+	}
+	t.restart = restart{}
+	nr := int(t.regs.Orig_rax)
+	switch nr {
+	case unix.SYS_RESTART_SYSCALL:
+		t.regs.Orig_rax = unix.SYS_POLL
+		t.setArg(2, 0)
+		t.rewrite()
+		return pass
+	case unix.SYS_POLL:
+		old := t.arg(2)
+		if old == 0 {
+			return pass
+		}
+		t.setArg(2, 0)
+		t.rewrite()
+		t.onExit = func(t *Task) {
+			t.setArg(2, old)
+			t.rewrite()
+		}
+		return toExit
+	}
+	i := timeoutArg(nr)
+	if !s.timed {
+		return pass // ready, and no time to write back
+	}
+	addr := t.arg(i)
+	unit := int64(1)
+	if nr == unix.SYS_SELECT {
+		unit = 1000
+	}
+	t.writeU64(addr, 0, 0)
+	t.onExit = func(t *Task) {
+		sec, ns := splitNS(left)
+		t.writeU64(addr, uint64(sec), uint64(ns/unit))
+	}
+	return toExit
+}
+
+// pollSignalled lets the kernel find the pending signal; the remaining time
+// that it writes is replaced by the logical one.
+func (k *Kernel) pollSignalled(t *Task, s *pollSpec) verdict {
+	nr := int(t.regs.Orig_rax)
+	if nr == unix.SYS_POLL || nr == unix.SYS_RESTART_SYSCALL || !s.timed {
+		return pass
+	}
+	left := max(t.restart.deadline-k.Now(), 0)
+	addr := t.arg(timeoutArg(nr))
+	unit := int64(1)
+	if nr == unix.SYS_SELECT {
+		unit = 1000
+	}
+	t.onExit = func(t *Task) {
+		sec, ns := splitNS(left)
+		t.writeU64(addr, uint64(sec), uint64(ns/unit))
+	}
+	return toExit
+}
+
+func timeoutArg(nr int) int {
+	if nr == unix.SYS_PPOLL {
+		return 2
+	}
+	return 4 // select, pselect6
+}
+
+// pollSpec decodes the arguments.
+func (k *Kernel) pollSpec(t *Task) (pollSpec, unix.Errno) {
+	var s pollSpec
+	nr := int(t.regs.Orig_rax)
+	switch nr {
+	case unix.SYS_POLL, unix.SYS_RESTART_SYSCALL, unix.SYS_PPOLL:
+		n := t.arg(1)
+		if n > 1<<20 {
+			return s, unix.EINVAL
+		}
+		b := make([]byte, 8*n)
+		if n > 0 && !t.read(t.arg(0), b) {
+			return s, unix.EFAULT
+		}
+		for i := range int(n) {
+			fd := int32(binary.LittleEndian.Uint32(b[8*i:]))
+			if fd >= 0 {
+				s.fds = append(s.fds, pollFD{int(fd), int16(binary.LittleEndian.Uint16(b[8*i+4:]))})
+			}
+		}
+		if nr != unix.SYS_PPOLL {
+			if ms := t.intArg(2); ms >= 0 {
+				s.timed, s.ns = true, int64(ms)*1e6
+			}
+			return s, 0
+		}
+		return s, k.pollTimeout(t, &s, t.arg(2), t.arg(3), 1)
+	}
+	if e := k.selectSets(t, &s); e != 0 {
+		return s, e
+	}
+	if nr == unix.SYS_SELECT {
+		return s, k.pollTimeout(t, &s, t.arg(4), 0, 1000)
+	}
+	maskp := uint64(0)
+	if a := t.arg(5); a != 0 {
+		p, ok := t.readU64(a)
+		if !ok {
+			return s, unix.EFAULT
+		}
+		maskp = p
+	}
+	return s, k.pollTimeout(t, &s, t.arg(4), maskp, 1)
+}
+
+func (k *Kernel) pollTimeout(t *Task, s *pollSpec, ts, mask uint64, unit int64) unix.Errno {
+	if mask != 0 {
+		m, ok := t.readU64(mask)
+		if !ok {
+			return unix.EFAULT
+		}
+		s.mask, s.hasMask = m, true
+	}
+	if ts == 0 {
+		return 0
+	}
+	var b [16]byte
+	if !t.read(ts, b[:]) {
+		return unix.EFAULT
+	}
+	sec, sub := int64(binary.LittleEndian.Uint64(b[:])), int64(binary.LittleEndian.Uint64(b[8:]))
+	if sec < 0 || sub < 0 || unit == 1 && sub >= 1e9 {
+		return unix.EINVAL
+	}
+	s.timed = true
+	s.ns = satAdd(satMul(sec, 1e9), satMul(sub, unit))
+	return 0
+}
+
+// selectSets reads the three bit sets of select(2).
+func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
+	n := t.intArg(0)
+	if n < 0 {
+		return unix.EINVAL
+	}
+	n = min(n, 1<<20)
+	bytes := (n + 63) / 64 * 8
+	events := []int16{unix.POLLIN | unix.POLLHUP | unix.POLLERR, unix.POLLOUT | unix.POLLERR, unix.POLLPRI}
+	for i, ev := range events {
+		addr := t.arg(1 + i)
+		if addr == 0 || n == 0 {
+			continue
+		}
+		b := make([]byte, bytes)
+		if !t.read(addr, b) {
+			return unix.EFAULT
+		}
+		for fd := range n {
+			if b[fd/8]&(1<<(fd%8)) != 0 {
+				s.fds = append(s.fds, pollFD{fd, ev})
+			}
+		}
+	}
+	return 0
+}
+
+// sysEpollWait implements epoll_wait(2), epoll_pwait(2), epoll_pwait2(2). An
+// epoll descriptor is itself pollable, which is all we need to know.
+func sysEpollWait(k *Kernel, t *Task) verdict {
+	nr := int(t.regs.Orig_rax)
+	timed, ns := false, int64(0)
+	if nr == unix.SYS_EPOLL_PWAIT2 {
+		if a := t.arg(3); a != 0 {
+			v, valid, ok := t.timespec(a)
+			if !ok || !valid {
+				return pass
+			}
+			timed, ns = true, v
+		}
+	} else if ms := t.intArg(3); ms >= 0 {
+		timed, ns = true, int64(ms)*1e6
+	}
+	w := waitFor{what: "epoll"}
+	if nr != unix.SYS_EPOLL_WAIT && t.arg(4) != 0 {
+		m, ok := t.readU64(t.arg(4))
+		if !ok {
+			return pass
+		}
+		w.mask, w.hasMask = m, true
+	}
+	if timed && !t.restart.set {
+		t.restart = restart{nr: nr, deadline: satAdd(k.Now(), ns), set: true}
+	}
+	return k.epollWait(t, w, timed)
+}
+
+func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
+	f := k.file(t, t.intArg(0))
+	if t.sigWake || f.class == fdBad || f.ready(unix.POLLIN) || timed && k.Now() >= t.restart.deadline {
+		f.close()
+		due := timed && k.Now() >= t.restart.deadline && !t.sigWake
+		t.sigWake = false
+		t.restart = restart{}
+		if !due {
+			return pass
+		}
+		return k.epollNow(t)
+	}
+	w.fds = []waitFD{{fd: f.fd, events: unix.EPOLLIN}}
+	w.outside = k.cfg.Network
+	t.wait = w
+	t.onTurn = func(t *Task) verdict {
+		w.fds = nil
+		return k.epollWait(t, w, timed)
+	}
+	return park
+}
+
+// epollNow makes the call with a timeout of zero.
+func (k *Kernel) epollNow(t *Task) verdict {
+	if int(t.regs.Orig_rax) == unix.SYS_EPOLL_PWAIT2 {
+		return t.done(0)
+	}
+	old := t.arg(3)
+	t.setArg(3, 0)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		t.setArg(3, old)
+		t.rewrite()
+	}
+	return toExit
+}

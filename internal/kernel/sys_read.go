@@ -1,0 +1,293 @@
+package kernel
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// maxRW is the most that one read or write call moves (MAX_RW_COUNT, fs.h).
+const maxRW = math.MaxInt32 &^ 4095
+
+// read implements read(2), readv(2), pread64(2), preadv(2), preadv2(2).
+// Files of our tree are native. What can block is parked until data is there;
+// what carries the host's values is answered by us.
+func sysRead(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	switch f.class {
+	case fdBad, fdTree, fdNull, fdMem:
+		f.close()
+		return pass
+	case fdStdin:
+		f.close()
+		return k.readStdin(t)
+	case fdRandom:
+		f.close()
+		return k.readInto(t, func(n int) ([]byte, unix.Errno) { return k.rand.bytes(min(n, maxRandom)), 0 })
+	case fdProc:
+		defer f.close()
+		return k.readProc(t, &f)
+	case fdFifo, fdSocket, fdTTY, fdEvent, fdAnon, fdMqueue:
+		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
+	}
+	f.close()
+	k.refuse(t, "read of "+f.describe(), unix.EACCES)
+	return t.fail(unix.EACCES)
+}
+
+// write implements write(2), writev(2), pwrite64(2), pwritev(2), pwritev2(2).
+func sysWrite(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	switch f.class {
+	case fdBad, fdTree, fdNull, fdMem:
+		f.close()
+		return pass
+	case fdStdout, fdStderr:
+		f.close()
+		return k.writeStdio(t, f.class)
+	case fdRandom:
+		f.close()
+		n, e := t.length()
+		if e != 0 {
+			return t.fail(e)
+		}
+		return t.done(int64(n)) // it would stir the host's pool
+	case fdProc:
+		defer f.close()
+		return k.writeProc(t, &f)
+	case fdFifo, fdSocket, fdTTY:
+		return k.writeStream(t, &f)
+	case fdEvent, fdAnon, fdMqueue:
+		return k.untilReady(t, &f, unix.POLLOUT, "write to "+f.describe())
+	}
+	f.close()
+	k.refuse(t, "write to "+f.describe(), unix.EACCES)
+	return t.fail(unix.EACCES)
+}
+
+// untilReady lets the kernel do the call once f is ready for events, and
+// parks the task until then. It consumes f.
+func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict {
+	if t.sigWake { // the kernel finds the signal before it would sleep
+		t.sigWake = false
+		f.close()
+		return pass
+	}
+	if f.nonblock() || f.ready(events) {
+		f.close()
+		return pass
+	}
+	t.wait = waitFor{what: what, fds: []waitFD{{fd: f.fd, events: uint32(uint16(events))}}, outside: k.isOutside(f)}
+	n := t.intArg(0)
+	t.onTurn = func(t *Task) verdict {
+		g := k.file(t, n)
+		if g.class == fdBad {
+			return pass
+		}
+		return k.untilReady(t, &g, events, what)
+	}
+	return park
+}
+
+// writeStream implements writes to pipes, sockets and terminals. A write
+// larger than the free room blocks half-way although poll(2) says writable,
+// so it is made without blocking and continued when there is room again.
+func (k *Kernel) writeStream(t *Task, f *file) verdict {
+	if f.nonblock() {
+		f.close()
+		return pass
+	}
+	n, e := t.length()
+	if e != 0 {
+		f.close()
+		return pass // the kernel says EFAULT, EINVAL
+	}
+	small := n <= 4096 && f.class == fdFifo
+	if small || n == 0 {
+		// A pipe that polls writable has a free page: this cannot block.
+		return k.untilReady(t, f, unix.POLLOUT, "write to "+f.describe())
+	}
+	if t.sigWake {
+		t.sigWake = false
+		f.close()
+		if t.partial > 0 {
+			return t.done(t.partial)
+		}
+		return pass
+	}
+	if !f.ready(unix.POLLOUT) {
+		t.wait = waitFor{what: "write to " + f.describe(), fds: []waitFD{{fd: f.fd, events: unix.EPOLLOUT}}}
+		t.onTurn = k.againWrite
+		return park
+	}
+	return k.writePiece(t, f)
+}
+
+func (k *Kernel) againWrite(t *Task) verdict {
+	g := k.file(t, t.intArg(0))
+	if g.class == fdBad {
+		return pass
+	}
+	return k.writeStream(t, &g)
+}
+
+// writePiece lets the kernel write what fits. The file description, shared
+// with our duplicate, is nonblocking for just this call: nobody else runs.
+func (k *Kernel) writePiece(t *Task, f *file) verdict {
+	entry := t.regs
+	if t.partial > 0 && !t.skipWritten() {
+		f.close()
+		return t.done(t.partial)
+	}
+	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
+	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
+	ours := f.fd
+	f.fd = -1
+	t.rewrite()
+	total, _ := lengthOf(t, &entry)
+	t.onExit = func(t *Task) {
+		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
+		unix.Close(ours)
+		r := t.result()
+		switch {
+		case r == -int64(unix.EAGAIN):
+		case r < 0:
+			if t.partial > 0 && r != -int64(unix.EPIPE) {
+				t.regs.Rax = uint64(t.partial)
+				t.rewrite()
+			}
+			return
+		default:
+			t.partial += r
+			if t.partial >= int64(total) {
+				t.regs = withResult(t.regs, &entry, t.partial)
+				t.rewrite()
+				return
+			}
+		}
+		t.wait = waitFor{what: "write to a full pipe or socket"}
+		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
+		}
+		t.onTurn = func(t *Task) verdict {
+			if t.sigWake && t.partial > 0 {
+				t.sigWake = false
+				t.regs = withResult(t.regs, &entry, t.partial)
+				t.rewrite()
+				return pass
+			}
+			t.repeat(entry)
+			return pass
+		}
+	}
+	return toExit
+}
+
+// withResult is the state after a finished call: the entry's registers, as
+// the kernel preserves them, and the result.
+func withResult(now ptrace.Regs, entry *ptrace.Regs, v int64) ptrace.Regs {
+	now.Rdi, now.Rsi, now.Rdx, now.R10, now.R8, now.R9 = entry.Rdi, entry.Rsi, entry.Rdx, entry.R10, entry.R8, entry.R9
+	now.Rax = uint64(v)
+	return now
+}
+
+// skipWritten moves the buffer past what is written already. Vectors are
+// rewritten into a write of the current element.
+func (t *Task) skipWritten() bool {
+	if t.callNr == unix.SYS_WRITE {
+		t.regs.Rsi += uint64(t.partial)
+		t.regs.Rdx -= uint64(t.partial)
+		return true
+	}
+	v, e := t.iovecs(t.arg(1), t.intArg(2))
+	if e != 0 {
+		return false
+	}
+	skip := uint64(t.partial)
+	for _, x := range v {
+		if skip < x.len {
+			t.regs.Orig_rax = unix.SYS_WRITE
+			t.regs.Rsi, t.regs.Rdx = x.base+skip, x.len-skip
+			return true
+		}
+		skip -= x.len
+	}
+	return false
+}
+
+// length is the number of bytes that a read or write call asks for.
+func (t *Task) length() (int, unix.Errno) { return lengthOf(t, &t.regs) }
+
+func lengthOf(t *Task, r *ptrace.Regs) (int, unix.Errno) {
+	switch t.callNr {
+	case unix.SYS_READ, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_GETRANDOM:
+		return int(min(r.Rdx, maxRW)), 0
+	}
+	v, e := t.iovecs(r.Rsi, int(int32(r.Rdx)))
+	if e != 0 {
+		return 0, e
+	}
+	n := uint64(0)
+	for _, x := range v {
+		n += x.len
+	}
+	return int(min(n, maxRW)), 0
+}
+
+// buffers are the memory areas of a read or write call.
+func (t *Task) buffers() ([]iov, unix.Errno) {
+	switch t.callNr {
+	case unix.SYS_READ, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_PWRITE64:
+		return []iov{{t.arg(1), min(t.arg(2), maxRW)}}, 0
+	}
+	return t.iovecs(t.arg(1), t.intArg(2))
+}
+
+// readInto answers a read with what get gives for the asked length.
+func (k *Kernel) readInto(t *Task, get func(n int) ([]byte, unix.Errno)) verdict {
+	v, e := t.buffers()
+	if e != 0 {
+		return t.fail(e)
+	}
+	n, e := t.length()
+	if e != 0 {
+		return t.fail(e)
+	}
+	p, e := get(n)
+	if e != 0 {
+		return t.fail(e)
+	}
+	done, ok := t.scatter(v, p)
+	if !ok {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(int64(done))
+}
+
+// maxRandom bounds one read of /dev/urandom, as the kernel does (32 MiB - 1 page... it returns less on signals only).
+const maxRandom = 32 << 20
+
+func (f *file) describe() string {
+	switch f.class {
+	case fdFifo:
+		return "a pipe"
+	case fdStdin, fdStdout, fdStderr:
+		return "a standard stream"
+	case fdSocket:
+		return "a socket"
+	case fdProc:
+		return "/proc/" + f.procPath()
+	case fdRandom:
+		return "/dev/urandom"
+	case fdTTY:
+		return "a terminal"
+	case fdEvent:
+		return "an eventfd"
+	}
+	if f.fd >= 0 {
+		return f.link()
+	}
+	return "a file"
+}

@@ -1,0 +1,278 @@
+package kernel
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// clock is the value in ns that clock_gettime(2) gives for id. All clocks
+// derive from the one logical clock: boot was 100 s before the epoch, and CPU
+// clocks count the time since the process or thread began.
+func (k *Kernel) clock(t *Task, id int) (int64, bool) {
+	now := k.Now()
+	switch id {
+	case unix.CLOCK_REALTIME, unix.CLOCK_REALTIME_COARSE, unix.CLOCK_REALTIME_ALARM:
+		return now, true
+	case unix.CLOCK_TAI:
+		return now, true // Linux starts with an offset of 0
+	case unix.CLOCK_MONOTONIC, unix.CLOCK_MONOTONIC_RAW, unix.CLOCK_MONOTONIC_COARSE, unix.CLOCK_BOOTTIME, unix.CLOCK_BOOTTIME_ALARM:
+		return now - k.cfg.Machine.BootTime, true
+	case unix.CLOCK_PROCESS_CPUTIME_ID, unix.CLOCK_THREAD_CPUTIME_ID:
+		return k.cpuTime(t.proc), true
+	}
+	if id < 0 { // a clock of another process: ~pid<<3 | type (clock_getcpuclockid(3))
+		pid := ^(id >> 3)
+		if id&3 == 3 {
+			return 0, false // a clock device's descriptor
+		}
+		if pid == 0 {
+			return k.cpuTime(t.proc), true
+		}
+		for _, o := range k.order {
+			if o.vtid == pid {
+				return k.cpuTime(o.proc), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// cpuTime is the CPU time of a process in ns: logical time since its start.
+// It counts the whole container's events, which is coarse but never shrinks.
+func (k *Kernel) cpuTime(p *Process) int64 { return k.Now() - p.start }
+
+func sysClockGettime(k *Kernel, t *Task) verdict {
+	v, ok := k.clock(t, t.intArg(0))
+	if !ok {
+		return t.fail(unix.EINVAL)
+	}
+	return t.putTimespec(t.arg(1), v)
+}
+
+func (t *Task) putTimespec(addr uint64, ns int64) verdict {
+	sec, rest := splitNS(ns)
+	if !t.writeU64(addr, uint64(sec), uint64(rest)) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(0)
+}
+
+func sysClockGetres(k *Kernel, t *Task) verdict {
+	id := t.intArg(0)
+	if _, ok := k.clock(t, id); !ok {
+		return t.fail(unix.EINVAL)
+	}
+	if t.arg(1) == 0 {
+		return t.done(0)
+	}
+	res := int64(1)
+	if id == unix.CLOCK_REALTIME_COARSE || id == unix.CLOCK_MONOTONIC_COARSE {
+		res = 4000000 // HZ=250
+	}
+	return t.putTimespec(t.arg(1), res)
+}
+
+func sysGettimeofday(k *Kernel, t *Task) verdict {
+	sec, ns := splitNS(k.Now())
+	if a := t.arg(0); a != 0 && !t.writeU64(a, uint64(sec), uint64(ns/1000)) {
+		return t.fail(unix.EFAULT)
+	}
+	if a := t.arg(1); a != 0 && !t.writeU32(a, 0, 0) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(0)
+}
+
+func sysTime(k *Kernel, t *Task) verdict {
+	sec, _ := splitNS(k.Now())
+	if a := t.arg(0); a != 0 && !t.writeU64(a, uint64(sec)) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(sec)
+}
+
+// times(2) counts in units of 10 ms.
+func sysTimes(k *Kernel, t *Task) verdict {
+	cpu := uint64(k.cpuTime(t.proc) / 1e7)
+	if a := t.arg(0); a != 0 && !t.writeU64(a, cpu, 0, 0, 0) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done((k.Now() - k.cfg.Machine.BootTime) / 1e7)
+}
+
+// getrusage(2): user time is logical, everything else is zero.
+func sysGetrusage(k *Kernel, t *Task) verdict {
+	who := t.intArg(0)
+	if who != unix.RUSAGE_SELF && who != unix.RUSAGE_THREAD && who != unix.RUSAGE_CHILDREN {
+		return t.fail(unix.EINVAL)
+	}
+	cpu := k.cpuTime(t.proc)
+	if who == unix.RUSAGE_CHILDREN {
+		cpu = 0
+	}
+	if !t.putRusage(t.arg(1), cpu) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(0)
+}
+
+// putRusage writes a struct rusage (getrusage(2), 144 bytes).
+func (t *Task) putRusage(addr uint64, cpu int64) bool {
+	v := make([]uint64, 18)
+	v[0], v[1] = uint64(cpu/1e9), uint64(cpu%1e9/1000)
+	return t.writeU64(addr, v...)
+}
+
+// adjtimex(2), clock_adjtime(2): a synchronised clock that nobody steers.
+func sysAdjtimex(k *Kernel, t *Task) verdict {
+	addr := t.arg(0)
+	if t.callNr == unix.SYS_CLOCK_ADJTIME {
+		addr = t.arg(1)
+	}
+	modes, ok := t.readU32(addr)
+	if !ok {
+		return t.fail(unix.EFAULT)
+	}
+	if modes != 0 && modes != 0xa001 {
+		k.refuse(t, "adjtimex", unix.EPERM)
+		return t.fail(unix.EPERM)
+	}
+	v := make([]uint64, 26)
+	sec, ns := splitNS(k.Now())
+	v[3], v[4] = 0, 0 // maxerror, esterror
+	v[6], v[7] = 2, 1 // constant, precision
+	v[8] = 32768000   // tolerance
+	v[9], v[10] = uint64(sec), uint64(ns/1000)
+	v[11] = 10000 // tick
+	if !t.writeU64(addr, v...) {
+		return t.fail(unix.EFAULT)
+	}
+	return t.done(0)
+}
+
+// nanosleep(2) and clock_nanosleep(2) park until the logical clock is there.
+func sysNanosleep(k *Kernel, t *Task) verdict {
+	id, flags, req := unix.CLOCK_MONOTONIC, 0, t.arg(0)
+	if t.callNr == unix.SYS_CLOCK_NANOSLEEP {
+		id, flags, req = t.intArg(0), t.intArg(1), t.arg(2)
+	}
+	ns, valid, ok := t.timespec(req)
+	if !ok {
+		return t.fail(unix.EFAULT)
+	}
+	base, known := k.clock(t, id)
+	if !known || !valid || id == unix.CLOCK_THREAD_CPUTIME_ID {
+		return t.fail(unix.EINVAL)
+	}
+	if flags&unix.TIMER_ABSTIME != 0 {
+		ns = max(ns-base, 0)
+	}
+	if !t.restart.set {
+		t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), ns), set: true}
+	}
+	return k.sleep(t)
+}
+
+// sleep parks until t.restart.deadline.
+func (k *Kernel) sleep(t *Task) verdict {
+	if k.Now() >= t.restart.deadline {
+		t.restart = restart{}
+		return t.done(0)
+	}
+	if t.sigWake {
+		// Entered with a signal pending, the kernel's sleep ends at once with
+		// EINTR or a restart. The remaining time it writes is its own: ours
+		// replaces it at the exit.
+		t.sigWake = false
+		left := t.restart.deadline - k.Now()
+		rem := t.remAddr()
+		t.onExit = func(t *Task) {
+			if rem != 0 {
+				sec, ns := splitNS(left)
+				t.writeU64(rem, uint64(sec), uint64(ns))
+			}
+			if t.result() != -516 { // ERESTART_RESTARTBLOCK
+				t.restart = restart{}
+			}
+		}
+		return toExit
+	}
+	t.wait = waitFor{what: "sleep"}
+	t.onTurn = k.sleep
+	return park
+}
+
+// remAddr is where an interrupted relative sleep leaves the remaining time.
+func (t *Task) remAddr() uint64 {
+	switch t.callNr {
+	case unix.SYS_NANOSLEEP:
+		return t.arg(1)
+	case unix.SYS_CLOCK_NANOSLEEP:
+		if t.intArg(1)&unix.TIMER_ABSTIME == 0 {
+			return t.arg(3)
+		}
+	}
+	return 0
+}
+
+// restart_syscall(2) goes on with a sleep that a stop signal interrupted.
+func sysRestart(k *Kernel, t *Task) verdict {
+	if !t.restart.set {
+		return t.fail(unix.EINTR)
+	}
+	switch t.restart.nr {
+	case unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP:
+		return k.sleep(t)
+	case unix.SYS_POLL:
+		return sysPoll(k, t)
+	}
+	t.restart = restart{}
+	return t.fail(unix.EINTR)
+}
+
+// pause(2), rt_sigsuspend(2) wait for a signal.
+func sysSigsuspend(k *Kernel, t *Task) verdict {
+	w := waitFor{what: "a signal"}
+	if t.callNr == unix.SYS_RT_SIGSUSPEND {
+		m, ok := t.readU64(t.arg(0))
+		if !ok || t.arg(1) != 8 {
+			return pass // EFAULT, EINVAL
+		}
+		w.mask, w.hasMask = m, true
+	}
+	if t.sigWake {
+		t.sigWake = false
+		return pass
+	}
+	t.wait = w
+	t.onTurn = func(t *Task) verdict { return sysSigsuspend(k, t) }
+	return park
+}
+
+// rt_sigtimedwait(2) waits for one of a set of pending signals.
+func sysSigtimedwait(k *Kernel, t *Task) verdict {
+	set, ok := t.readU64(t.arg(0))
+	if !ok || t.arg(3) != 8 {
+		return pass
+	}
+	if ts := t.arg(2); ts != 0 && !t.restart.set {
+		ns, valid, ok := t.timespec(ts)
+		if !ok || !valid {
+			return pass
+		}
+		t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), ns), set: true}
+	}
+	s, _ := readSigState(t.tid)
+	due := t.restart.set && k.Now() >= t.restart.deadline
+	if s.pending&set != 0 || t.sigWake || due {
+		t.sigWake = false
+		t.restart = restart{}
+		if s.pending&set == 0 && due {
+			return t.fail(unix.EAGAIN)
+		}
+		return pass
+	}
+	// Signals of the set are blocked and end the wait; so does any other that is not.
+	t.wait = waitFor{what: "a signal", mask: s.blocked &^ set, hasMask: true}
+	t.onTurn = func(t *Task) verdict { return sysSigtimedwait(k, t) }
+	return park
+}

@@ -1,0 +1,218 @@
+package kernel
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+	"dettrace/internal/sched"
+)
+
+// Task is one guest thread.
+type Task struct {
+	th   *sched.Thread
+	proc *Process
+	tid  int // host
+	vtid int // guest
+
+	regs    ptrace.Regs
+	sig     unix.Signal // to deliver at the next resume
+	preempt bool        // quantum used up: yield at the end of this stop
+
+	// What the next resume does.
+	onTurn  func(*Task) verdict // re-examines the parked call; nil: just resume
+	onExit  func(*Task)         // runs at the syscall exit stop; nil: no exit stop
+	wait    waitFor             // what a parked task waits for
+	sigWake bool                // woken because a signal is to be delivered
+
+	restart    restart // state of an interrupted sleep (restart_syscall)
+	stopped    bool    // in group stop (job control)
+	clearTID   uint64  // address that the kernel clears and wakes at exit
+	callNr     int
+	callStart  int64
+	logged     bool
+	logText    string
+	dead       bool
+	leaderGone bool  // exit(2) of a leader whose siblings live on
+	retrying   bool  // the call at entry is a repetition by us, not a new event
+	partial    int64 // bytes that a call written in pieces has moved so far
+}
+
+// waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
+type waitFor struct {
+	what     string // for people: "read from pipe", "exit of a child"
+	fds      []waitFD
+	children bool // a change of a child
+	futex    *futexWaiter
+	fifo     streamID // a FIFO whose writer is awaited
+	lock     bool     // a file lock: retried whenever the turn changes hands
+	vfork    *Process
+	mask     uint64 // signal mask in force during the call, if hasMask
+	hasMask  bool
+	outside  bool // something that the world outside the container decides
+}
+
+// restart is what restart_syscall(2) continues: an absolute deadline.
+type restart struct {
+	nr       int
+	deadline int64
+	set      bool
+}
+
+// Process is a thread group.
+type Process struct {
+	pid, vpid int // host, guest
+	parent    *Process
+	children  []*Process
+	tasks     []*Task
+	pidfd     int
+	mem       *os.File // /proc/pid/mem, opened on demand
+	start     int64    // logical, ns since 1970
+	vforkTask *Task    // the thread that waits for our exec or death
+	subreaper bool
+	timers    itimers
+	posix     []*posixTimer
+	nextTimer int
+	comm      string
+	cpuStart  int64
+	aslrOff   bool
+	mm        *mmID // identity of the address space (shared by vfork children)
+}
+
+type mmID struct{ n int }
+
+func (p *Process) describe() string {
+	if p.comm == "" {
+		return "pid " + strconv.Itoa(p.vpid)
+	}
+	return fmt.Sprintf("%s (pid %d)", p.comm, p.vpid)
+}
+
+// newProcess registers a thread group whose first thread is tid.
+func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
+	fd, err := unix.PidfdOpen(tid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open %d: %w", tid, err)
+	}
+	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}}
+	if parent != nil {
+		parent.children = append(parent.children, p)
+		p.comm = parent.comm
+	}
+	k.procs[tid] = p
+	return p, nil
+}
+
+// newTask registers a thread; it is ready to run.
+func (k *Kernel) newTask(tid int, p *Process) *Task {
+	t := &Task{proc: p, tid: tid}
+	t.vtid = k.guestTid(tid)
+	if p.pid == tid {
+		p.vpid = t.vtid
+	}
+	t.th = k.sched.Add(t)
+	p.tasks = append(p.tasks, t)
+	k.tasks[tid] = t
+	k.order = append(k.order, t)
+	return t
+}
+
+// NS_GET_PID_IN_PIDNS (linux/nsfs.h, since 6.11) translates one of our pids.
+const nsGetPidInPidns = 0x8004b708
+
+// guestTid translates a host thread id into the guest's number.
+func (k *Kernel) guestTid(tid int) int {
+	if k.nsfd >= 0 {
+		r, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(k.nsfd), nsGetPidInPidns, uintptr(tid))
+		if e == 0 {
+			return int(r)
+		}
+		unix.Close(k.nsfd)
+		k.nsfd = -1
+	}
+	f := statusField(tid, "NSpid:")
+	if len(f) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(f[len(f)-1]))
+	return n
+}
+
+// statusField reads one line of /proc/tid/status, split at white space.
+func statusField(tid int, key string) [][]byte {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return nil
+	}
+	for _, l := range bytes.Split(b, []byte("\n")) {
+		if rest, ok := bytes.CutPrefix(l, []byte(key)); ok {
+			return bytes.Fields(rest)
+		}
+	}
+	return nil
+}
+
+// removeTask forgets a dead thread; it reports whether it was the last one of its process.
+func (k *Kernel) removeTask(t *Task) bool {
+	t.dead = true
+	k.unpark(t)
+	k.sched.Exit(t.th)
+	if k.tasks[t.tid] == t {
+		delete(k.tasks, t.tid)
+	}
+	k.order = without(k.order, t)
+	t.proc.tasks = without(t.proc.tasks, t)
+	return len(t.proc.tasks) == 0
+}
+
+// removeProcess forgets a dead process: its children go to the nearest
+// subreaper or to pid 1 (prctl(2), PR_SET_CHILD_SUBREAPER).
+func (k *Kernel) removeProcess(p *Process) {
+	var heir *Process
+	for a := p.parent; a != nil; a = a.parent {
+		if a.subreaper {
+			heir = a
+			break
+		}
+	}
+	for _, c := range p.children {
+		c.parent = heir
+		if heir != nil {
+			heir.children = append(heir.children, c)
+		}
+	}
+	if p.parent != nil {
+		p.parent.children = without(p.parent.children, p)
+	}
+	unix.Close(p.pidfd)
+	if p.mem != nil {
+		p.mem.Close()
+	}
+	k.stopTimers(p)
+	delete(k.procs, p.pid)
+}
+
+func without[T comparable](s []T, x T) []T {
+	for i, v := range s {
+		if v == x {
+			return append(s[:i], s[i+1:]...)
+		}
+	}
+	return s
+}
+
+// memFile is /proc/pid/mem: writes through it reach read-only text too.
+func (p *Process) memFile() (*os.File, error) {
+	if p.mem == nil {
+		f, err := os.OpenFile("/proc/"+strconv.Itoa(p.pid)+"/mem", os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		p.mem = f
+	}
+	return p.mem, nil
+}

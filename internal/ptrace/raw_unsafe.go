@@ -1,0 +1,116 @@
+package ptrace
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// RawSyscall is enough: no ptrace request blocks, and the scheduler's
+// bookkeeping around Syscall is a tenth of a stop's cost.
+func raw(request, tid int, addr, data uintptr) unix.Errno {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)
+	return e
+}
+
+// GetRegs reads the registers of a stopped tracee into r.
+func GetRegs(tid int, r *Regs) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace getregs %d: %w", tid, e)
+	}
+	return nil
+}
+
+// SetRegs writes the registers of a stopped tracee.
+func SetRegs(tid int, r *Regs) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace setregs %d: %w", tid, e)
+	}
+	return nil
+}
+
+// EventMsg is the message of the current PTRACE_EVENT stop.
+func EventMsg(tid int) (uint64, error) {
+	var msg uint64
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETEVENTMSG, uintptr(tid), 0, uintptr(unsafe.Pointer(&msg)), 0, 0)
+	if e != 0 {
+		return 0, fmt.Errorf("ptrace geteventmsg %d: %w", tid, e)
+	}
+	return msg, nil
+}
+
+// SigInfo is a raw siginfo_t (signal(7), 128 bytes).
+type SigInfo [128]byte
+
+// GetSigInfo reads the siginfo of a signal-delivery stop.
+func GetSigInfo(tid int, si *SigInfo) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(si)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace getsiginfo %d: %w", tid, e)
+	}
+	return nil
+}
+
+// SetSigInfo replaces the siginfo of the signal about to be delivered.
+func SetSigInfo(tid int, si *SigInfo) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(si)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace setsiginfo %d: %w", tid, e)
+	}
+	return nil
+}
+
+// SigMask reads the blocked signals of a stopped tracee.
+func SigMask(tid int) (uint64, error) {
+	var m uint64
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGMASK, uintptr(tid), 8, uintptr(unsafe.Pointer(&m)), 0, 0)
+	if e != 0 {
+		return 0, fmt.Errorf("ptrace getsigmask %d: %w", tid, e)
+	}
+	return m, nil
+}
+
+// SetSigMask sets the blocked signals of a stopped tracee.
+func SetSigMask(tid int, m uint64) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETSIGMASK, uintptr(tid), 8, uintptr(unsafe.Pointer(&m)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace setsigmask %d: %w", tid, e)
+	}
+	return nil
+}
+
+// ReadMem reads guest memory with one process_vm_readv(2); n is short when the
+// range runs into an unmapped page, and the error is EFAULT only if n is 0.
+// Syscall, not RawSyscall: a fault may wait for the file system server.
+func ReadMem(pid int, addr uint64, p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	l := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+	r := remoteIovec{addr, uint64(len(p))}
+	rn, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&r)), 1, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(rn), nil
+}
+
+// WriteMem is the writing twin of ReadMem; it honours page protections, as
+// the kernel's copy_to_user would.
+func WriteMem(pid int, addr uint64, p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	l := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+	r := remoteIovec{addr, uint64(len(p))}
+	rn, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_WRITEV, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&r)), 1, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(rn), nil
+}
+
+type remoteIovec struct{ base, len uint64 }

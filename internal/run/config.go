@@ -1,0 +1,106 @@
+package run
+
+import (
+	"strings"
+
+	"dettrace/internal/detfs"
+	"dettrace/internal/procfs"
+	"dettrace/internal/sandbox"
+
+	"golang.org/x/sys/unix"
+)
+
+// fsConfig says what the guest's tree is made of.
+func (c *container) fsConfig() detfs.Config {
+	s := &c.spec
+	cfg := detfs.Config{
+		Epoch:    s.EpochNS,
+		StateDir: s.StateDir,
+		SingleID: c.mode == sandbox.IDsSingle,
+		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Label: "image"}},
+		Dirs:     baseDirs(s.Workdir),
+		Static: []detfs.StaticTree{
+			{Name: "proc", Files: procfs.Proc(c.mach)},
+			{Name: "sys", Files: procfs.Sys(c.mach)},
+		},
+		Files: append(procfs.Etc(c.mach), deviceFiles()...),
+	}
+	for i := range cfg.Dirs {
+		for _, in := range s.Inputs {
+			if strings.HasPrefix(in.Guest, cfg.Dirs[i].Path+"/") {
+				cfg.Dirs[i].Fresh = false // an input is below it
+			}
+		}
+	}
+	for _, in := range s.Inputs {
+		cfg.Mounts = append(cfg.Mounts, detfs.Mount{
+			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Label: "input",
+		})
+	}
+	return cfg
+}
+
+// baseDirs exist in every container, whatever the image has.
+func baseDirs(workdir string) []detfs.Dir {
+	return []detfs.Dir{
+		{Path: "/tmp", Mode: 0o1777, Fresh: true},
+		{Path: "/var/tmp", Mode: 0o1777, Fresh: true},
+		{Path: "/proc", Mode: 0o555, Fresh: true},
+		{Path: "/sys", Mode: 0o555, Fresh: true},
+		{Path: "/dev", Mode: 0o755, Fresh: true},
+		{Path: "/dev/pts", Mode: 0o755},
+		{Path: "/dev/shm", Mode: 0o1777},
+		{Path: "/dev/mqueue", Mode: 0o1777},
+		{Path: "/run", Mode: 0o755, Fresh: true},
+		{Path: "/run/lock", Mode: 0o1777},
+		{Path: "/root", Mode: 0o700},
+		{Path: "/home", Mode: 0o755},
+		{Path: "/build", Mode: 0o755},
+		{Path: workdir, Mode: 0o755},
+	}
+}
+
+// deviceFiles are the entries of /dev: places to bind the host's harmless
+// nodes over, and links.
+func deviceFiles() []detfs.StaticFile {
+	var fs []detfs.StaticFile
+	for _, n := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
+		fs = append(fs, detfs.StaticFile{Path: "/dev/" + n, Mode: 0o666})
+	}
+	for _, l := range [][2]string{
+		{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+		{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
+	} {
+		fs = append(fs, detfs.StaticFile{Path: "/dev/" + l[0], Mode: 0o777, Content: []byte(l[1]), Link: true})
+	}
+	return fs
+}
+
+// boxConfig says how the sandbox is made.
+func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
+	s := &c.spec
+	return sandbox.Config{
+		Hostname: c.mach.Hostname, Domainname: c.mach.Domainname,
+		UID: c.user.uid, GID: c.user.gid, Groups: c.user.groups,
+		Cwd: s.Workdir, Network: allows(s.Allow, "network"),
+		BindProc: procfs.ProcBind(), Rlimits: rlimits(s),
+		MemoryMax: s.Memory, PidsMax: s.Pids,
+		Stdin: in.guest, Stdout: out.guest, Stderr: errp.guest,
+		Serve: c.fs.Serve,
+	}
+}
+
+// rlimits are the same for everybody and low enough for every host, where a
+// plain user's hard limits are often 4096 files or 1024 processes.
+func rlimits(s *Spec) []sandbox.Rlimit {
+	const inf = ^uint64(0)
+	return []sandbox.Rlimit{
+		{Resource: unix.RLIMIT_STACK, Soft: 8 << 20, Hard: 8 << 20},
+		{Resource: unix.RLIMIT_NOFILE, Soft: 1024, Hard: 4096},
+		{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: 0},
+		{Resource: unix.RLIMIT_MEMLOCK, Soft: 64 << 10, Hard: 64 << 10},
+		{Resource: unix.RLIMIT_MSGQUEUE, Soft: 819200, Hard: 819200},
+		{Resource: unix.RLIMIT_NICE, Soft: 0, Hard: 0},
+		{Resource: unix.RLIMIT_RTPRIO, Soft: 0, Hard: 0},
+	}
+}

@@ -1,0 +1,58 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/kernel"
+)
+
+// Run runs spec to its end: the guest, then outputs and report. The error, if
+// any, is dettrace's own; Result.Status is always what the shell should see.
+func Run(ctx context.Context, spec Spec) (Result, error) {
+	if spec.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, spec.Timeout)
+		defer cancel()
+	}
+	c := &container{spec: spec}
+	o, err := c.guestRun(ctx)
+	res := Result{Status: exitStatus(o, err)}
+	if err == nil {
+		err = c.finish(o, &res)
+		if err != nil {
+			res.Status = ExitFailure
+		}
+	}
+	if cerr := c.close(); err == nil && cerr != nil {
+		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure
+	}
+	return res, err
+}
+
+// exitStatus is what the shell sees: the guest's status, 128+n for a signal,
+// or one of the Exit constants.
+func exitStatus(o outcome, err error) int {
+	var ee *kernel.ExecError
+	switch {
+	case err == nil && o.status.Signaled():
+		return 128 + int(o.status.Signal())
+	case err == nil:
+		return o.status.ExitStatus()
+	case errors.Is(err, ErrTimeout):
+		return ExitTimeout
+	case errors.Is(err, ErrInterrupted):
+		return 130
+	case errors.Is(err, kernel.ErrOutputClosed):
+		return 128 + int(unix.SIGPIPE)
+	case errors.As(err, &ee):
+		if ee.Found && !ee.Interpreter {
+			return ExitNotExecutable
+		}
+		return ExitNotFound
+	}
+	return ExitFailure
+}

@@ -1,0 +1,220 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/detfs"
+	"dettrace/internal/image"
+	"dettrace/internal/kernel"
+	"dettrace/internal/machine"
+	"dettrace/internal/ptrace"
+	"dettrace/internal/sandbox"
+	"dettrace/internal/seccomp"
+	"dettrace/internal/syscalls"
+)
+
+// ErrTimeout ends a run that took longer than Spec.Timeout.
+var ErrTimeout = errors.New("timeout")
+
+// ErrInterrupted ends a run on Ctrl-C or SIGTERM.
+var ErrInterrupted = errors.New("interrupted")
+
+// container is one run's parts, for orderly teardown in reverse order.
+type container struct {
+	spec  Spec
+	mach  machine.Machine
+	fs    *detfs.Client
+	box   *sandbox.Sandbox
+	kern  *kernel.Kernel
+	pipes []*os.File
+	mode  sandbox.IDMode
+	user  user
+}
+
+// Outcome is what a finished guest leaves behind, before outputs are taken.
+type outcome struct {
+	status   ptrace.Status
+	logical  int64 // ns of logical time used
+	stats    kernel.Stats
+	single   bool
+	startErr error
+}
+
+// guestRun starts the container, runs the command to its end and returns how
+// it ended. The file system server still runs, for the caller to read changes.
+func (c *container) guestRun(ctx context.Context) (outcome, error) {
+	// ptrace(2) binds a tracee to the thread that seized it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pinToOneCPU()
+	if err := c.start(); err != nil {
+		return outcome{}, err
+	}
+	k := c.kern
+	done := make(chan struct{})
+	defer func() {
+		close(done)
+		c.box.Kill()
+		k.Reap()
+	}()
+	go c.watch(ctx, done)
+	filter, err := seccomp.Compile(syscalls.Table())
+	if err != nil {
+		return outcome{}, err
+	}
+	err = k.Boot(kernel.Guest{
+		InitPid: c.box.InitPid, Pid: c.box.GuestPid, SyscallAddr: c.box.SyscallAddr,
+		ScratchAddr: c.box.ScratchAddr, ScratchLen: c.box.ScratchLen,
+	}, filter, c.spec.Command, c.spec.Env)
+	if err != nil {
+		return outcome{}, err
+	}
+	st, err := k.Run()
+	if ferr := k.Flush(); err == nil && ferr != nil {
+		err = fmt.Errorf("event log: %w", ferr)
+	}
+	o := outcome{status: st, logical: k.Now() - c.spec.EpochNS, stats: k.Stats(), single: c.mode == sandbox.IDsSingle}
+	return o, err
+}
+
+// watch turns timeouts and interrupts into the end of the guest tree.
+func (c *container) watch(ctx context.Context, done <-chan struct{}) {
+	var err error
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+		err = ErrTimeout
+		if errors.Is(ctx.Err(), context.Canceled) {
+			err = ErrInterrupted
+		}
+	case <-c.spec.Interrupt:
+		err = ErrInterrupted
+	}
+	c.kern.Stop(err)
+	c.box.Kill()
+}
+
+// start brings up file system, sandbox and virtual kernel.
+func (c *container) start() error {
+	s := &c.spec
+	c.mode = sandbox.DetectIDs()
+	c.mach = machine.Default(s.EpochNS)
+	c.mach.CPUs = max(s.CPUs, 1)
+	if s.Hostname != "" {
+		c.mach.Hostname = s.Hostname
+	}
+	if s.Memory > 0 {
+		c.mach.MemTotal = uint64(s.Memory)
+	}
+	fs, err := detfs.Start(c.fsConfig())
+	if err != nil {
+		return fmt.Errorf("file system: %w", err)
+	}
+	c.fs = fs
+	fs.SetNow(s.EpochNS)
+	c.user, err = resolveUser(s.User, fs)
+	if err != nil {
+		return err
+	}
+	s.Env = c.user.environ(s.Env)
+	in, out, errp, err := c.makePipes()
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Start(c.boxConfig(in, out, errp), c.mode)
+	if err != nil {
+		return err
+	}
+	c.box = box
+	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
+		f.Close()
+	}
+	k, err := kernel.New(kernel.Config{
+		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
+		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"),
+		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
+		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
+		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
+		Log: s.Log, SetNow: fs.SetNow, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno,
+	})
+	if err != nil {
+		return err
+	}
+	c.kern = k
+	return nil
+}
+
+// stream is a pipe with one end for the guest and one for us.
+type stream struct{ guest, ours *os.File }
+
+func (c *container) makePipes() (in, out, errp stream, err error) {
+	mk := func(guestReads bool) (stream, error) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return stream{}, fmt.Errorf("pipe: %w", err)
+		}
+		if guestReads {
+			c.pipes = append(c.pipes, w)
+			return stream{r, w}, nil
+		}
+		c.pipes = append(c.pipes, r)
+		return stream{w, r}, nil
+	}
+	if in, err = mk(true); err != nil {
+		return
+	}
+	if out, err = mk(false); err != nil {
+		return
+	}
+	errp, err = mk(false)
+	return
+}
+
+// close ends everything that is left, in reverse order of creation.
+func (c *container) close() error {
+	var err error
+	if c.box != nil {
+		err = c.box.Close()
+	}
+	if c.fs != nil {
+		if e := c.fs.Close(); err == nil {
+			err = e
+		}
+	}
+	for _, p := range c.pipes {
+		p.Close()
+	}
+	return err
+}
+
+func allows(doors []string, name string) bool {
+	for _, d := range doors {
+		if d == name {
+			return true
+		}
+	}
+	return false
+}
+
+// pinToOneCPU keeps supervisor, file system server and guest on the CPU where
+// we happen to run: a stop across CPUs costs several times as much, and only
+// one of them runs at a time. The guest cannot see which one it is.
+func pinToOneCPU() {
+	var cpu, node int
+	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uptr(&cpu), uptr(&node), 0); e != 0 {
+		return
+	}
+	var set unix.CPUSet
+	set.Set(int(int32(cpu)))
+	_ = unix.SchedSetaffinity(0, &set)
+}
+
+// isChanged reports the error of an image or input that changed meanwhile.
+func isChanged(err error) bool { return errors.Is(err, image.ErrChanged) }

@@ -1,0 +1,199 @@
+// Package sched decides which guest thread runs, and when logical time moves.
+//
+// It is a pure state machine: no system calls, no wall clock, no maps whose
+// order could matter. Its whole state is a function of the calls made so far,
+// which is the determinism argument for scheduling. One thread has the turn;
+// the others are in the run queue (ready) or parked (waiting for something
+// that only another thread or the logical clock can bring about).
+package sched
+
+// State says where a thread is.
+type State uint8
+
+// The states of a thread.
+const (
+	Ready   State = iota // in the run queue
+	Running              // has the turn
+	Parked               // waits for Wake or its deadline
+	Dead
+)
+
+// Thread is one schedulable thread. The owner embeds its own data by key in
+// Data; sched never looks at it.
+type Thread struct {
+	Data any
+
+	state    State
+	seq      uint64 // order of parking, for deterministic wake-ups
+	deadline *Timer
+	used     int // events since the thread got the turn
+	expired  bool
+}
+
+// State reports where the thread is.
+func (t *Thread) State() State { return t.state }
+
+// Seq is the position of the thread's park among all parks: smaller parked earlier.
+func (t *Thread) Seq() uint64 { return t.seq }
+
+// Expired reports, after a wake-up, that the deadline ended the park.
+func (t *Thread) Expired() bool { return t.expired }
+
+// Sched holds the run queue, the parked threads' timers and the logical clock.
+type Sched struct {
+	now     int64 // ns since 1970
+	quantum int   // events per turn
+	queue   []*Thread
+	cur     *Thread
+	parks   uint64
+	timers  timerHeap
+	tseq    uint64
+	live    int
+}
+
+// New starts the clock at now (ns since 1970); a thread may use quantum
+// events per turn while others are ready.
+func New(now int64, quantum int) *Sched { return &Sched{now: now, quantum: quantum} }
+
+// Now is the logical time in ns since 1970.
+func (s *Sched) Now() int64 { return s.now }
+
+// Live is the number of threads that are not dead.
+func (s *Sched) Live() int { return s.live }
+
+// Current is the thread that has the turn, or nil.
+func (s *Sched) Current() *Thread { return s.cur }
+
+// Add puts a new thread at the end of the run queue.
+func (s *Sched) Add(data any) *Thread {
+	t := &Thread{Data: data, state: Ready}
+	s.queue = append(s.queue, t)
+	s.live++
+	return t
+}
+
+// Next gives the turn to the first ready thread, or returns nil when none is.
+func (s *Sched) Next() *Thread {
+	if s.cur != nil {
+		return s.cur
+	}
+	if len(s.queue) == 0 {
+		return nil
+	}
+	t := s.queue[0]
+	copy(s.queue, s.queue[1:])
+	s.queue[len(s.queue)-1] = nil
+	s.queue = s.queue[:len(s.queue)-1]
+	t.state, t.used = Running, 0
+	s.cur = t
+	return t
+}
+
+// Event counts one event of class-defined cost against the running thread and moves the clock
+// by ns. It reports whether the thread should give up the turn at the next
+// safe point: its quantum is used up and somebody else waits, or a timer is due.
+func (s *Sched) Event(ns int64) bool {
+	s.now += ns
+	if s.cur == nil {
+		return false
+	}
+	s.cur.used++
+	return s.cur.used >= s.quantum && len(s.queue) > 0 ||
+		len(s.timers) > 0 && s.timers[0].When <= s.now
+}
+
+// Yield puts the running thread at the end of the run queue.
+func (s *Sched) Yield() {
+	t := s.cur
+	if t == nil {
+		return
+	}
+	t.state = Ready
+	s.queue = append(s.queue, t)
+	s.cur = nil
+}
+
+// Park takes the turn away from the running thread until Wake, or until the
+// clock reaches deadline (ns since 1970; negative: no deadline).
+func (s *Sched) Park(t *Thread, deadline int64) {
+	s.parks++
+	t.seq = s.parks
+	t.expired = false
+	s.remove(t)
+	t.state = Parked
+	if deadline >= 0 {
+		t.deadline = s.AddTimer(deadline, t)
+	}
+}
+
+// remove takes t out of the turn and the queue.
+func (s *Sched) remove(t *Thread) {
+	if s.cur == t {
+		s.cur = nil
+	}
+	if t.state == Ready {
+		for i, q := range s.queue {
+			if q == t {
+				s.queue = append(s.queue[:i], s.queue[i+1:]...)
+				break
+			}
+		}
+	}
+}
+
+// Wake makes a parked thread ready; others are left as they are.
+func (s *Sched) Wake(t *Thread) {
+	if t.state != Parked {
+		return
+	}
+	if t.deadline != nil {
+		s.StopTimer(t.deadline)
+		t.deadline = nil
+	}
+	t.state = Ready
+	s.queue = append(s.queue, t)
+}
+
+// Exit removes a thread for ever.
+func (s *Sched) Exit(t *Thread) {
+	if t.state == Dead {
+		return
+	}
+	s.remove(t)
+	if t.deadline != nil {
+		s.StopTimer(t.deadline)
+		t.deadline = nil
+	}
+	t.state = Dead
+	s.live--
+}
+
+// Due takes the timers that the clock has reached, in order of time and then
+// of creation. Threads whose park ended are woken; other timers are returned.
+func (s *Sched) Due() []*Timer {
+	var out []*Timer
+	for len(s.timers) > 0 && s.timers[0].When <= s.now {
+		tm := s.timers.pop()
+		if t, ok := tm.Data.(*Thread); ok && t.deadline == tm {
+			t.deadline = nil
+			t.expired = true
+			t.state = Ready
+			s.queue = append(s.queue, t)
+			continue
+		}
+		out = append(out, tm)
+	}
+	return out
+}
+
+// Jump moves the clock forward to the next timer when nobody is ready. It
+// reports false when there is no timer: the guest is deadlocked.
+func (s *Sched) Jump() bool {
+	if len(s.timers) == 0 {
+		return false
+	}
+	if w := s.timers[0].When; w > s.now {
+		s.now = w
+	}
+	return true
+}
