@@ -4,14 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"dettrace/internal/cli"
+	"dettrace/internal/detfs"
 	"dettrace/internal/run"
+	"dettrace/internal/sandbox"
 	"dettrace/internal/settings"
 )
 
@@ -28,6 +29,12 @@ func main() {
 
 // hiddenCommand is the entry of a process that dettrace starts itself.
 func hiddenCommand(name string) func(args []string) int {
+	switch name {
+	case detfs.ServerCommand:
+		return detfs.ServerMain
+	case sandbox.StageCommand:
+		return sandbox.StageMain
+	}
 	return nil
 }
 
@@ -43,7 +50,7 @@ func user() int {
 			Dir: dir, Env: os.Environ(), Now: time.Now,
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		},
-		Run:       runContainer,
+		Run:       run.Run,
 		Interrupt: interrupted(),
 	}
 	return app.Main(context.Background(), os.Args[1:])
@@ -66,8 +73,4 @@ func interrupted() <-chan struct{} {
 		os.Exit(128 + int(again.(syscall.Signal)))
 	}()
 	return done
-}
-
-func runContainer(context.Context, run.Spec) (run.Result, error) {
-	return run.Result{}, errors.New("run: not wired")
 }
