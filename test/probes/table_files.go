@@ -43,6 +43,6 @@ func filesTable() []Probe {
 		{Section: s, Line: "cp -p, tar keep and read times", Name: "file_keep", Native: "-", Varies: Answer, Why: semantic,
 			Cmd: `echo x > a; touch -d '2020-02-02 02:02:02.123456789 UTC' a; cp -p a b; stat -c %y a b; test "$(stat -c %y a)" = "$(stat -c %y b)" && test "$(stat -c %Y b)" = 1580608922 && mkdir o && tar cf t.tar a && tar xf t.tar -C o && test $(stat -c %Y o/a) = 1580608922 && test b -nt /proc/self/nothing; touch c; test c -nt a`},
 		{Section: s, Line: "git keeps and reads times", Name: "file_git", Needs: "git",
-			Cmd: `git init -q r && cd r && git config user.email a@b && git config user.name n && echo x > f && git add f && git commit -q -m m && git log --format='%H %ct' && git status --porcelain && echo yy > f && git status --porcelain && test "$(git status --porcelain)" = " M f" && git checkout -q f && test -z "$(git status --porcelain)"`},
+			Cmd: `date +%N; git init -q r && cd r && git config user.email a@b && git config user.name n && echo x > f && git add f && git commit -q -m m && git log --format='%H %ct' && git status --porcelain && echo yy > f && git status --porcelain && test "$(git status --porcelain)" = " M f" && git checkout -q f && test -z "$(git status --porcelain)"`},
 	}
 }

@@ -6,7 +6,7 @@ func procTable() []Probe {
 	const s = "/proc and /sys"
 	var t []Probe
 	add := func(line, name string, v Varies, files ...string) {
-		t = append(t, Probe{Section: s, Line: line, Name: name, Varies: v, Cmd: "{x} procfs " + strings.Join(files, " ")})
+		t = append(t, Probe{Section: s, Line: line, Name: name, Varies: v, Why: "counters of the host", Cmd: "{x} procfs " + strings.Join(files, " ")})
 	}
 	// One probe per file, so that a leak names its file.
 	static := strings.Fields("buddyinfo cgroups consoles cpuinfo crypto devices diskstats dma execdomains fb filesystems interrupts iomem ioports key-users keys kcore kallsyms kpagecount " +

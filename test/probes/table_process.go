@@ -19,7 +19,7 @@ func processTable() []Probe {
 		{Section: s, Line: "pipelines of many stages", Name: "proc_pipeline", Varies: Answer, Why: semantic,
 			Cmd: `seq 20000 | sort -R --random-source=/bin/sh | cat | tr 0-9 a-j | cat | tr a-j 0-9 | cat | sort -n | cat | md5sum | tee o; seq 20000 | md5sum | cmp - o`},
 		{Section: s, Line: "jobserver of make -jN", Name: "proc_make_j", Needs: "make",
-			Cmd: `printf 'all: 1 2 3 4 5 6 7 8\n%%:\n\t@echo start $@ >> log; i=0; while [ $$i -lt $@0 ]; do i=$$((i+1)); done; echo end $@ >> log\n' > Makefile; make -s -j4 all; cat log; test $(wc -l < log) = 16`, Varies: Answer, Why: race},
+			Cmd: `printf 'all: 1 20 300 4 50 6 7000 8\n1 20 300 4 50 6 7000 8:\n\t@echo start $@ >> log; i=0; while [ $$i -lt $@ ]; do i=$$((i+1)); done; echo end $@ >> log\n' > Makefile; make -s -j4; cat log; test $(wc -l < log) = 16`, Varies: Answer, Why: race},
 		{Section: s, Line: "jobserver across sub-makes", Name: "proc_make_sub", Needs: "make", Varies: Answer, Why: race,
 			Cmd: `printf 'all: a b c\na b c:\n\t@$(MAKE) -s -f sub T=$@\n' > Makefile; printf 'all: 1 2 3\n1 2 3:\n\t@echo $(T)$@ >> log; sleep 0.01\n' > sub; make -s -j3; cat log; test $(wc -l < log) = 9`},
 		{Section: s, Line: "interleaving of output of several writers", Name: "proc_writers", Cmd: `for i in 1 2 3 4 5 6; do (for k in 1 2 3 4 5 6 7 8 9; do echo $i.$k; done) & done; wait`},

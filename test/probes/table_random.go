@@ -31,7 +31,7 @@ func randomTable() []Probe {
 		{Section: s, Line: "uuidgen", Name: "rnd_uuidgen", Cmd: "uuidgen; uuidgen -t", Needs: "uuidgen", Seeded: true},
 		{Section: s, Line: "mcookie", Name: "rnd_mcookie", Cmd: "mcookie", Needs: "mcookie", Seeded: true},
 		{Section: s, Line: "openssl rand", Name: "rnd_openssl", Cmd: "openssl rand -hex 32", Needs: "openssl", Seeded: true},
-		{Section: s, Line: "ssh-keygen", Name: "rnd_ssh_keygen", Cmd: "ssh-keygen -q -t ed25519 -N '' -C c -f k && cat k.pub && ssh-keygen -y -f k > k2 && cut -d' ' -f1,2 k.pub | cmp - k2 || cut -d' ' -f1,2 k2 | cmp - k2", Needs: "ssh-keygen", Seeded: true},
+		{Section: s, Line: "ssh-keygen", Name: "rnd_ssh_keygen", Cmd: `ssh-keygen -q -t ed25519 -N "" -C c -f k && cat k.pub && test "$(ssh-keygen -y -f k | cut -d" " -f2)" = "$(cut -d" " -f2 k.pub)"`, Needs: "ssh-keygen", Seeded: true},
 		{Section: s, Line: "addresses: stack, brk, mmap, PIE, vdso, heap; over fork, exec, threads", Name: "layout"},
 		{Section: s, Line: "addresses, static program", Name: "layout_static", Cmd: "{xs} layout"},
 		{Section: s, Line: "uninitialised memory", Name: "layout_uninitialised", Native: "{x} layout_uninitialised"},

@@ -13,7 +13,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/common.sh"
 
 ROOT=$CACHE/image/debian
-PACKAGES="build-essential debhelper fakeroot dpkg-dev git python3-dev python3-setuptools tcl help2man texinfo"
+PACKAGES="build-essential debhelper fakeroot dpkg-dev git python3-dev python3-setuptools dh-python python3-all-dev tcl help2man texinfo"
 
 [ "$(id -u)" = 0 ] || die "the image needs root (file owners, chroot)"
 
@@ -46,7 +46,7 @@ if ! is_done image-build; then
 		# shellcheck disable=SC2086
 		chroot "$ROOT" apt-get -q -y --no-install-recommends install $PACKAGES
 		chroot "$ROOT" apt-get -q -y --no-install-recommends build-dep \
-			hello moreutils markupsafe patch
+			hello moreutils patch
 		chroot "$ROOT" apt-get clean
 	} >"$CACHE/image-build.log" 2>&1 ||
 		die "packages of the image: see $CACHE/image-build.log"

@@ -17,27 +17,29 @@ CACHE=$(cd "$CACHE" && pwd)
 # shellcheck source=common.sh
 . "$HERE/common.sh"
 
-# source_package NAME: download the source package into CACHE/dsc/NAME.
+# source_package NAME [--tar-only]: download the source package, or its
+# upstream tarball only, into CACHE/dsc/NAME.
 source_package() {
-	is_done "dsc-$1" && return
-	say "source package $1"
-	rm -rf "$CACHE/dsc/$1"
-	mkdir -p "$CACHE/dsc/$1"
-	(cd "$CACHE/dsc/$1" && priv_apt apt-get -q --download-only source "$1" >fetch.log 2>&1) ||
-		die "source package $1: see $CACHE/dsc/$1/fetch.log"
-	rm "$CACHE/dsc/$1/fetch.log"
-	mark_done "dsc-$1"
+	dir=$1${2:-}
+	is_done "dsc-$dir" && return
+	say "source package $1${2:+ ($2)}"
+	rm -rf "$CACHE/dsc/$dir"
+	mkdir -p "$CACHE/dsc/$dir"
+	(cd "$CACHE/dsc/$dir" && priv_apt apt-get -q --download-only ${2:-} source "$1" >fetch.log 2>&1) ||
+		die "source package $1: see $CACHE/dsc/$dir/fetch.log"
+	rm "$CACHE/dsc/$dir/fetch.log"
+	mark_done "dsc-$dir"
 }
 
 # upstream NAME DIR: unpack the upstream tarball of a source package, without
 # Debian's patches, as CACHE/src/DIR.
 upstream() {
 	is_done "src-$2" && return
-	source_package "$1"
+	source_package "$1" --tar-only
 	say "upstream tree of $1 -> src/$2"
 	rm -rf "$CACHE/src/$2" "$CACHE/src/$2.new"
 	mkdir -p "$CACHE/src/$2.new"
-	for t in "$CACHE/dsc/$1"/*.orig.tar.*; do
+	for t in "$CACHE/dsc/$1--tar-only"/*.orig.tar.*; do
 		case $t in *.asc) continue ;; esac
 		tar -xf "$t" -C "$CACHE/src/$2.new" --strip-components=1 --no-same-owner
 	done
@@ -64,9 +66,20 @@ upstream zlib zlib
 upstream hello hello
 upstream sqlite3 sqlite
 upstream markupsafe markupsafe
-for p in hello moreutils markupsafe patch; do
+for p in hello moreutils patch; do
 	debian "$p"
 done
+
+# A Python package's Debian files are ours: mirrors exist that keep the
+# upstream tarballs of the Python team but not their packaging.
+if ! is_done deb-markupsafe; then
+	say "source tree of package markupsafe -> deb/markupsafe/src"
+	rm -rf "$CACHE/deb/markupsafe"
+	mkdir -p "$CACHE/deb/markupsafe"
+	cp -R "$CACHE/src/markupsafe" "$CACHE/deb/markupsafe/src"
+	cp -R "$HERE/debian-markupsafe" "$CACHE/deb/markupsafe/src/debian"
+	mark_done deb-markupsafe
+fi
 
 if ! is_done gen-project; then
 	say "generated project of 200 C files -> src/project"
