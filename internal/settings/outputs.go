@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/output"
 	"dettrace/internal/run"
 )
 
@@ -26,7 +27,7 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 		}
 		for _, other := range s.Outputs {
 			// Two globs may share a directory; everything else would overwrite.
-			if other.Host == out.Host && !(HasGlob(other.Guest) && HasGlob(out.Guest)) {
+			if other.Host == out.Host && !(output.HasGlob(other.Guest) && output.HasGlob(out.Guest)) {
 				return hint.With(fmt.Errorf("two outputs at %s: %s and %s", out.Host, other.Guest, out.Guest),
 					"name another host path: -o "+out.Guest+":PATH")
 			}
@@ -56,7 +57,7 @@ func parseOutput(arg, workdir, dir string) (run.Output, error) {
 	if guest == "/" {
 		return run.Output{}, hint.With(errors.New("-o /: the whole root is not an output"), "--save FILE.tar keeps all changes")
 	}
-	if HasGlob(guest) {
+	if output.HasGlob(guest) {
 		if _, err := path.Match(guest, "/"); err != nil {
 			return run.Output{}, hint.With(fmt.Errorf("-o %q: broken glob", name), "a [ needs its ]")
 		}
@@ -75,7 +76,7 @@ func parseOutput(arg, workdir, dir string) (run.Output, error) {
 		return run.Output{}, hint.With(fmt.Errorf("-o %s: that is the working tree itself", name),
 			"--write-back applies its changes to the host, -o "+name+":PATH copies it elsewhere")
 	}
-	if HasGlob(guest) {
+	if output.HasGlob(guest) {
 		relative = globDir(relative)
 	}
 	return run.Output{Guest: guest, Host: filepath.Join(dir, relative)}, nil
@@ -84,7 +85,7 @@ func parseOutput(arg, workdir, dir string) (run.Output, error) {
 // globDir is the part of a relative pattern in front of its first glob.
 func globDir(pattern string) string {
 	d := path.Dir(pattern)
-	for HasGlob(d) {
+	for output.HasGlob(d) {
 		d = path.Dir(d)
 	}
 	return d
@@ -94,7 +95,7 @@ func globDir(pattern string) string {
 // glob only its directory can be checked; the matches are checked when copied.
 func checkTarget(out run.Output, force bool) error {
 	info, err := os.Lstat(out.Host)
-	if HasGlob(out.Guest) {
+	if output.HasGlob(out.Guest) {
 		if err == nil && info.Mode()&os.ModeSymlink != 0 {
 			info, err = os.Stat(out.Host)
 		}
@@ -119,6 +120,3 @@ func checkTarget(out run.Output, force bool) error {
 		parent = filepath.Dir(parent)
 	}
 }
-
-// HasGlob reports whether p holds a character that path.Match interprets.
-func HasGlob(p string) bool { return strings.ContainsAny(p, `*?[\`) }
