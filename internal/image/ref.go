@@ -20,7 +20,7 @@ func ParseRef(s string) (string, error) {
 		return s, nil
 	}
 	if s == "" {
-		return "", hint.With(errors.New("image: empty"), "an image is host, a directory or a tar archive")
+		return "", hint.With(errors.New("image: empty"), refHint)
 	}
 	want, path := "", s
 	for _, kind := range []string{"dir", "tar"} {
@@ -52,7 +52,7 @@ func refKind(path string) (string, error) {
 	case st.IsDir():
 		return "dir", nil
 	case !st.Mode().IsRegular():
-		return "", hint.With(errors.New("neither directory nor archive"), "an image is host, a directory or a tar archive")
+		return "", hint.With(errors.New("neither directory nor archive"), refHint)
 	}
 	f, err := os.Open(path)
 	if err != nil {

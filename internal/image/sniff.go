@@ -17,6 +17,8 @@ import (
 // maxWindow is what zstd --long=31 needs.
 const maxWindow = 1 << 31
 
+const refHint = "an image is host, a directory or a tar archive (plain, gzip or zstd)"
+
 // errNotTar is about a file that is no archive at all.
 var errNotTar = errors.New("not a tar archive")
 
@@ -59,14 +61,20 @@ func sniff(r io.ReaderAt, size int64) error {
 	}
 	defer body.Close()
 	var block [512]byte
-	if _, err := io.ReadFull(body, block[:]); err != nil {
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-			return hint.With(errNotTar, "an image is host, a directory or a tar archive (plain, gzip or zstd)")
+	for k := 0; k < len(block); {
+		m, err := body.Read(block[k:])
+		if k += m; k == len(block) {
+			break
 		}
-		return fmt.Errorf("unpack: %w", err)
+		if err == io.EOF {
+			return hint.With(errNotTar, refHint)
+		}
+		if err != nil { // io.ErrUnexpectedEOF of a stream that is cut off
+			return hint.With(fmt.Errorf("unpack: %w", err), "the archive is cut off or damaged")
+		}
 	}
 	if !tarHeader(&block) {
-		return hint.With(errNotTar, "an image is host, a directory or a tar archive (plain, gzip or zstd)")
+		return hint.With(errNotTar, refHint)
 	}
 	return nil
 }
