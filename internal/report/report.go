@@ -1,0 +1,195 @@
+// Package report is what dettrace says about a run when it is over: the JSON
+// file of --report, and the closing line on standard error.
+//
+// Everything in a Report is a function of the run's inputs, so that the
+// reports of two runs are equal byte by byte, but for the member "host":
+// whatever is measured on the host (and therefore differs) is there and
+// nowhere else. Values of the host's environment are never in it.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SchemaVersion counts incompatible changes of the JSON.
+const SchemaVersion = 1
+
+// Report describes one run.
+type Report struct {
+	Schema  int      `json:"schema"` // set by Write
+	Command []string `json:"command"`
+	Exit    Exit     `json:"exit"`
+	Image   Image    `json:"image"`
+	Inputs  []Image  `json:"inputs"` // in order of mounting
+	Changes Changes  `json:"changes"`
+	// Settings are all that had an effect, defaults included.
+	Settings Settings `json:"settings"`
+	// LogicalTimeNS is how far the guest's clock advanced.
+	LogicalTimeNS int64  `json:"logical_time_ns"`
+	Events        uint64 `json:"events"`
+	Stops         Stops  `json:"stops"`
+	// Uncontrolled is what the guest tried and dettrace refused or could
+	// not control. Empty is the good case.
+	Uncontrolled []Refusal `json:"uncontrolled"`
+	DoorsUsed    []string  `json:"doors_used"`
+	// VisibleCPU is what of the host's CPU the guest could see, which a
+	// portable result must not depend on; empty when cpuid is virtual.
+	VisibleCPU []string `json:"visible_cpu"`
+	Skipped    []string `json:"outputs_left_out"` // "PATH: why"
+	Host       Host     `json:"host"`
+}
+
+// Exit is how the command ended.
+type Exit struct {
+	Status int    `json:"status"` // as the shell sees it: 128+n for signal n
+	Signal int    `json:"signal"` // 0: none
+	Error  string `json:"error"`  // dettrace's own, "" if none
+}
+
+// Image is the image or an input.
+type Image struct {
+	Ref      string `json:"ref"`
+	Guest    string `json:"guest"`
+	Digest   string `json:"digest"` // of everything, or of everything observed
+	Observed int    `json:"observed"`
+	Portable bool   `json:"portable"`
+	Note     string `json:"note,omitempty"`
+}
+
+// NotPortable is the note of the host image.
+const NotPortable = "host image: not portable"
+
+// Changes are the guest's changes to the tree.
+type Changes struct {
+	Count  int    `json:"count"`
+	Digest string `json:"digest"`
+}
+
+// Settings are the effective settings.
+type Settings struct {
+	Epoch      string   `json:"epoch"` // RFC 3339 with ns
+	Seed       uint64   `json:"seed,string"`
+	CPUs       int      `json:"cpus"`
+	Hostname   string   `json:"hostname"`
+	User       string   `json:"user"`
+	Workdir    string   `json:"workdir"`
+	Env        []string `json:"env"` // in order; NAME alone for a value taken from the host
+	Allow      []string `json:"allow"`
+	MemoryMax  int64    `json:"memory_max"` // bytes; 0 none
+	PidsMax    int64    `json:"pids_max"`
+	TimeoutSec float64  `json:"timeout_seconds"` // 0 none
+}
+
+// Stops counts syscalls that left the guest.
+type Stops struct {
+	Total  uint64  `json:"total"`
+	ByCall []Count `json:"by_call"`
+}
+
+// Count is how often a call stopped.
+type Count struct {
+	Call  string `json:"call"`
+	Count uint64 `json:"count"`
+}
+
+// Refusal is one kind of use of something that is not controlled.
+type Refusal struct {
+	What  string `json:"what"`
+	Errno string `json:"errno,omitempty"`
+	Count int    `json:"count"`
+	Where string `json:"where"` // the process that asked first
+}
+
+// Host is what was measured and differs between equal runs.
+type Host struct {
+	Kernel   string            `json:"kernel"`
+	CPU      string            `json:"cpu"`
+	IDMode   string            `json:"id_mode"` // "all" or "single"
+	Spans    []Span            `json:"spans"`
+	Requests map[string]uint64 `json:"file_system_requests"` // encoding/json sorts the keys
+}
+
+// Span is a part of the run in wall time.
+type Span struct {
+	Name string `json:"name"`
+	NS   int64  `json:"ns"`
+}
+
+// CountStops turns counts by call number into the sorted list: most frequent
+// first, then by name. name gives the call's name.
+func CountStops(byNumber []uint64, name func(int) string) Stops {
+	s := Stops{ByCall: []Count{}}
+	for nr, n := range byNumber {
+		if n > 0 {
+			s.Total += n
+			s.ByCall = append(s.ByCall, Count{name(nr), n})
+		}
+	}
+	slices.SortFunc(s.ByCall, func(a, b Count) int {
+		if a.Count != b.Count {
+			if a.Count > b.Count {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Call, b.Call)
+	})
+	return s
+}
+
+// RedactEnv is env without the values of names, which came from the host.
+func RedactEnv(env, names []string) []string {
+	out := make([]string, len(env))
+	for i, kv := range env {
+		out[i] = kv
+		if name, _, _ := strings.Cut(kv, "="); slices.Contains(names, name) {
+			out[i] = name
+		}
+	}
+	return out
+}
+
+// FormatEpoch writes ns since 1970 as RFC 3339 in UTC.
+func FormatEpoch(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+
+// Write writes r as indented JSON. Lists without an order of their own are
+// sorted, and an empty list is [] and never null.
+func (r Report) Write(w io.Writer) error {
+	r.Schema = SchemaVersion
+	r.Uncontrolled = slices.Clone(r.Uncontrolled)
+	slices.SortFunc(r.Uncontrolled, func(a, b Refusal) int { return strings.Compare(a.What+"\x00"+a.Errno, b.What+"\x00"+b.Errno) })
+	r.DoorsUsed = slices.Compact(slices.Sorted(slices.Values(r.DoorsUsed)))
+	r.Settings.Allow = slices.Sorted(slices.Values(r.Settings.Allow))
+	for _, list := range []*[]string{&r.Command, &r.Settings.Env, &r.Settings.Allow, &r.DoorsUsed, &r.VisibleCPU, &r.Skipped} {
+		if *list == nil {
+			*list = []string{}
+		}
+	}
+	if r.Inputs == nil {
+		r.Inputs = []Image{}
+	}
+	if r.Uncontrolled == nil {
+		r.Uncontrolled = []Refusal{}
+	}
+	if r.Stops.ByCall == nil {
+		r.Stops.ByCall = []Count{}
+	}
+	if r.Host.Spans == nil {
+		r.Host.Spans = []Span{}
+	}
+	if r.Host.Requests == nil {
+		r.Host.Requests = map[string]uint64{}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
