@@ -26,6 +26,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		if err != nil {
 			res.Status = ExitFailure
 		}
+		c.closing()
 	}
 	if cerr := c.close(); err == nil && cerr != nil {
 		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure

@@ -1,6 +1,146 @@
 package run
 
-// finish takes what the run was made for out of the container.
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"dettrace/internal/detfs"
+	"dettrace/internal/hint"
+	"dettrace/internal/image"
+	"dettrace/internal/output"
+)
+
+// finish takes what the run was made for out of the container. It first asks
+// whether image and inputs are still what they were: if not, no output is
+// worth having.
 func (c *container) finish(o outcome, res *Result) error {
+	sum, err := c.fs.Finish()
+	if err != nil {
+		return fmt.Errorf("file system: %w", err)
+	}
+	c.summary = sum
+	for _, l := range sum.Layers {
+		if l.Changed != "" {
+			return hint.With(fmt.Errorf("%s: %w: %s", l.Label, image.ErrChanged, l.Changed),
+				"nothing was copied out; repeat the run when nobody writes to it")
+		}
+	}
+	opts := output.Options{Force: c.spec.Force, Skip: func(s output.Skipped) { c.skipped = append(c.skipped, s) }}
+	if res.Status == 0 || c.spec.OutputOnFailure {
+		if err := c.copyOutputs(opts); err != nil {
+			return err
+		}
+		if c.spec.WriteBack {
+			if err := c.writeBack(opts); err != nil {
+				return err
+			}
+		}
+	}
+	if c.spec.Save != "" {
+		err := output.SaveFunc(c.spec.Save, opts, func(w io.Writer) error {
+			return c.fs.WriteTar(w, detfs.TarRequest{Changes: true})
+		})
+		if err != nil {
+			return err
+		}
+		c.kept = true
+	}
 	return nil
+}
+
+// copyOutputs stages every output and lets them appear together.
+func (c *container) copyOutputs(opts output.Options) error {
+	if len(c.spec.Outputs) == 0 {
+		return nil
+	}
+	set := output.NewSet(opts)
+	defer set.Close()
+	for _, o := range c.spec.Outputs {
+		targets := []output.Target{{Guest: o.Guest, Host: o.Host}}
+		matches, err := c.fs.Glob(o.Guest)
+		if err != nil {
+			return fmt.Errorf("output %s: %w", o.Guest, err)
+		}
+		if len(matches) == 0 {
+			return hint.With(fmt.Errorf("output %s: the command did not make it", o.Guest), "paths of the guest are absolute or relative to the working directory "+c.spec.Workdir)
+		}
+		if output.HasGlob(o.Guest) {
+			targets = output.GlobTargets(o.Guest, o.Host, matches)
+		}
+		for _, t := range targets {
+			if err := c.stream(t.Guest, func(r io.Reader) error { return set.Add(r, t) }); err != nil {
+				return err
+			}
+		}
+	}
+	if err := set.Commit(); err != nil {
+		return err
+	}
+	c.kept = true
+	return nil
+}
+
+// stream gives use the tar of a guest path as the file system sends it.
+func (c *container) stream(guest string, use func(io.Reader) error) error {
+	return c.pipeTar(detfs.TarRequest{Paths: []string{guest}}, use)
+}
+
+func (c *container) pipeTar(req detfs.TarRequest, use func(io.Reader) error) error {
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := c.fs.WriteTar(w, req)
+		w.CloseWithError(err)
+		done <- err
+	}()
+	err := use(r)
+	r.CloseWithError(fmt.Errorf("reader stopped: %w", io.ErrClosedPipe))
+	if werr := <-done; err == nil && werr != nil {
+		err = werr
+	}
+	return err
+}
+
+// writeBack applies the changes below the inputs to the host.
+func (c *container) writeBack(opts output.Options) error {
+	var inputs []output.Target
+	var under []string
+	for _, in := range c.spec.Inputs {
+		inputs = append(inputs, output.Target{Guest: in.Guest, Host: in.Host})
+		under = append(under, in.Guest)
+	}
+	if len(inputs) == 0 {
+		return nil
+	}
+	err := c.pipeTar(detfs.TarRequest{Changes: true, Under: under}, func(r io.Reader) error {
+		_, err := output.WriteBack(r, inputs, opts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.kept = true
+	return nil
+}
+
+// close line and skipped things go to the user's standard error.
+func (c *container) say(format string, args ...any) {
+	if c.spec.Diag != nil {
+		fmt.Fprintf(c.spec.Diag, "dettrace: "+format+"\n", args...)
+	}
+}
+
+// closing says what became of the changes.
+func (c *container) closing() {
+	for _, s := range c.skipped {
+		c.say("note: %s left out: %s", s.Path, s.Why)
+	}
+	if n := c.summary.Changed; n > 0 && !c.kept {
+		files := "files"
+		if n == 1 {
+			files = "file"
+		}
+		c.say("%d %s changed, none kept (%s)", n, files, strings.Join([]string{"-o PATH", "--write-back", "--save FILE.tar"}, ", "))
+	}
 }

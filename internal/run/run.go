@@ -13,6 +13,7 @@ import (
 	"dettrace/internal/image"
 	"dettrace/internal/kernel"
 	"dettrace/internal/machine"
+	"dettrace/internal/output"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
@@ -35,6 +36,10 @@ type container struct {
 	pipes []*os.File
 	mode  sandbox.IDMode
 	user  user
+
+	summary detfs.Summary
+	skipped []output.Skipped
+	kept    bool
 }
 
 // Outcome is what a finished guest leaves behind, before outputs are taken.
