@@ -35,7 +35,11 @@ func RunAll(module, dettrace string, o Options) ([]Row, error) {
 	if m.Root {
 		r.User = OtherUser
 	}
-	return r.Evaluate(Table(), m, o)
+	rows, err := r.Evaluate(Table(), m, o)
+	if err == nil && r.NoReport != "" {
+		rows = append(rows, Row{Probe: Probe{Section: "Report", Line: "changed files", Name: "report"}, Problems: []string{r.NoReport}})
+	}
+	return rows, err
 }
 
 // Table is the whole catalogue.

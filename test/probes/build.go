@@ -34,11 +34,11 @@ func Build(tmp, module, dettrace string) (*Kit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build probes: %w", err)
 	}
-	cc := append([]string{"-O1", "-w", "-D_GNU_SOURCE", "-pthread", "-o", filepath.Join(k.Dir, "x")}, files...)
+	cc := append([]string{"-O1", "-w", "-D_GNU_SOURCE", "-pthread", "-ffile-prefix-map=" + src + "/=", "-o", filepath.Join(k.Dir, "x")}, files...)
 	if err := command(src, "gcc", append(cc, "-lrt")...); err != nil {
 		return nil, err
 	}
-	cc[5] = filepath.Join(k.Dir, "xs")
+	cc[6] = filepath.Join(k.Dir, "xs")
 	if err := command(src, "gcc", append(cc, "-static", "-lrt")...); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,9 @@ type Runner struct {
 	Kit  *Kit
 	Tmp  string
 	User int // another user for perturbed runs; 0 = none can be had
-	seq  int
+	// NoReport says why changed files were not compared, if so.
+	NoReport string
+	seq      int
 }
 
 // Batch is what one run of a batch gave.

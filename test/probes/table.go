@@ -215,8 +215,8 @@ func (r *Runner) compare(rows []*Row, first *Batch, sets []named) error {
 		row.Same = "same"
 		row.judge(first.Outputs[row.Name])
 	}
-	if first.Reason != "" {
-		rows[0].problem("batch: %s", first.Reason)
+	if first.Changes == "" {
+		r.NoReport = first.Reason
 	}
 	for _, s := range sets {
 		b, err := r.Container(probesOf(rows), s.set)
@@ -238,7 +238,7 @@ func (r *Runner) compare(rows []*Row, first *Batch, sets []named) error {
 				agree = false
 			}
 		}
-		if b.Culprit == "" && agree && b.Changes != first.Changes {
+		if b.Culprit == "" && agree && first.Changes != "" && b.Changes != first.Changes {
 			for _, row := range rows {
 				row.problem("%s: the changed files of this batch differ", s.label)
 				break

@@ -105,7 +105,6 @@ PROBE(procfs_list)
 // Only our processes are there, each once, and a stranger's id is not.
 PROBE(procfs_processes)
 {
-	DIR *d = opendir("/proc");
 	struct dirent *e;
 	int n = 0, me = 0, kid = 0;
 	pid_t p = fork();
@@ -113,6 +112,7 @@ PROBE(procfs_processes)
 		pause();
 		_exit(0);
 	}
+	DIR *d = opendir("/proc");
 	MUST(d);
 	while ((e = readdir(d))) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')
