@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
+
+	"dettrace/internal/syscalls"
 )
 
 func syscallsCommand() *cobra.Command {
@@ -14,8 +14,10 @@ func syscallsCommand() *cobra.Command {
 		Example: "  dettrace syscalls\n  dettrace syscalls --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = asJSON
-			return errors.New("syscalls: not wired")
+			if asJSON {
+				return syscalls.WriteJSON(cmd.OutOrStdout())
+			}
+			return syscalls.WriteText(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
