@@ -53,13 +53,12 @@ func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
 	lifeR, lifeW, err := os.Pipe()
 	if err != nil {
 		_ = ours.Close()
+		_ = theirs.Close()
 		return nil, fmt.Errorf("detfs: pipe: %w", err)
 	}
-	defer lifeW.Close()
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
@@ -67,7 +66,11 @@ func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
 	cmd.ExtraFiles = []*os.File{theirs, pageFile, lifeW} // controlFD, pageFD, lifeFD
 	// A session of its own: signals of the terminal are the supervisor's.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	// The server has its own copies now; ours would hide its death.
+	_ = theirs.Close()
+	_ = lifeW.Close()
+	if err != nil {
 		_ = ours.Close()
 		_ = lifeR.Close()
 		return nil, fmt.Errorf("detfs: start the server: %w", err)

@@ -69,3 +69,24 @@ func TestRoundTrips(t *testing.T) {
 		t.Errorf("create, write, close, unlink: %v", got)
 	}
 }
+
+// TestWriteRequests: writing on costs one request per call.
+func TestWriteRequests(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	c, root := mounted(t, Config{Dirs: []Dir{{Path: "/d", Mode: 0o755}}})
+	fd, err := unix.Open(root+"/d/f", unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC, 0o644)
+	must(t, err)
+	defer unix.Close(fd)
+	got := requests(t, c, func() {
+		for i := 0; i < 100; i++ {
+			_, err = unix.Write(fd, []byte("some bytes\n"))
+			must(t, err)
+		}
+	})
+	t.Logf("100 writes: %v", got)
+	if got["write"] != 100 || got["getattr"]+got["getxattr"] > 3 {
+		t.Errorf("100 writes: %v", got)
+	}
+}

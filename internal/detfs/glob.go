@@ -58,7 +58,10 @@ func (f *fsys) glob(pattern string) ([]string, error) {
 	}
 	out := make([]string, 0, len(at))
 	for _, a := range at {
-		out = append(out, max(a.path, "/"))
+		if a.path == "" {
+			a.path = "/"
+		}
+		out = append(out, a.path)
 	}
 	slices.Sort(out)
 	return out, nil

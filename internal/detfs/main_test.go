@@ -23,7 +23,12 @@ var (
 // TestMain also plays the server, and (inside a user namespace) the guest.
 func TestMain(m *testing.M) {
 	if os.Getenv("DETFS_SERVER") != "" {
-		os.Exit(serverMain(func(Mount, int64) (image.Layer, error) { return sampleLayer(), nil }))
+		os.Exit(serverMain(func(m Mount, epoch int64) (image.Layer, error) {
+			if m.Ref == "fake" {
+				return sampleLayer(), nil
+			}
+			return openImage(m, epoch)
+		}))
 	}
 	os.Exit(m.Run())
 }
@@ -68,6 +73,13 @@ func inNamespace(t *testing.T) bool {
 	return false
 }
 
+// testServer is the test binary in the server's part.
+func testServer() *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{"DETFS_SERVER=1"}
+	return cmd
+}
+
 // mounted starts a server and mounts it; the returned directory is the guest's root.
 func mounted(t testing.TB, cfg Config) (*Client, string) {
 	t.Helper()
@@ -80,9 +92,7 @@ func mounted(t testing.TB, cfg Config) (*Client, string) {
 	if cfg.StateDir == "" {
 		cfg.StateDir = t.TempDir()
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = []string{"DETFS_SERVER=1"}
-	c, err := start(cfg, cmd)
+	c, err := start(cfg, testServer())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,8 @@ func (t *tarWriter) node(p string, n *node) error {
 		if h.PAXRecords == nil {
 			h.PAXRecords = make(map[string]string)
 		}
-		h.PAXRecords["SCHILY.xattr."+x.Name] = string(x.Value)
+		// A PAX keyword cannot hold "="; written as libarchive does.
+		h.PAXRecords["SCHILY.xattr."+strings.ReplaceAll(x.Name, "=", "%3D")] = string(x.Value)
 	}
 	if err := t.header(h); err != nil || h.Typeflag != tar.TypeReg {
 		return err
