@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dettrace/internal/hint"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -76,6 +77,10 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 	}
 	if err != nil && result.Status == 0 {
 		result.Status = run.ExitFailure
+	}
+	if result.Status == run.ExitNotFound && err != nil && hint.Of(err) == "" {
+		guestPath, _ := settings.Lookup(spec.Env, "PATH")
+		err = hint.With(err, hint.ForMissing(spec.Command[0], a.Host.Env, guestPath))
 	}
 	return result.Status, err
 }

@@ -64,7 +64,7 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 		return err
 	}
 	s.HostEnvNames = taken
-	sde, hasSDE := lookup(declared, "SOURCE_DATE_EPOCH")
+	sde, hasSDE := Lookup(declared, "SOURCE_DATE_EPOCH")
 	s.EpochNS = DefaultEpoch * int64(time.Second)
 	switch {
 	case f.Epoch != "":
@@ -115,7 +115,7 @@ func declaredEnv(f Flags, host Host) (env, taken []string, err error) {
 		taken = slices.DeleteFunc(taken, func(t string) bool { return t == name })
 		if !hasValue {
 			var ok bool
-			if value, ok = lookup(host.Env, name); !ok {
+			if value, ok = Lookup(host.Env, name); !ok {
 				return nil, nil, hint.With(fmt.Errorf("-e %s: not set on the host", name), "give it a value: -e "+name+"=VALUE")
 			}
 			taken = append(taken, name)
@@ -126,8 +126,8 @@ func declaredEnv(f Flags, host Host) (env, taken []string, err error) {
 	return env, slices.Compact(taken), nil
 }
 
-// lookup finds name; of several the last counts, as set keeps only that.
-func lookup(env []string, name string) (string, bool) {
+// Lookup finds name; of several the last counts, as set keeps only that.
+func Lookup(env []string, name string) (string, bool) {
 	for _, kv := range slices.Backward(env) {
 		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
 			return v, true

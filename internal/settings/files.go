@@ -37,7 +37,7 @@ func stateDir(flag string, host Host) string {
 	if flag != "" {
 		return hostPath(flag, host.Dir)
 	}
-	if dir, ok := lookup(host.Env, "TMPDIR"); ok && filepath.IsAbs(dir) {
+	if dir, ok := Lookup(host.Env, "TMPDIR"); ok && filepath.IsAbs(dir) {
 		return filepath.Clean(dir)
 	}
 	if info, err := os.Stat("/var/tmp"); err == nil && info.IsDir() {

@@ -141,7 +141,7 @@ func TestEpochAndEnvironment(t *testing.T) {
 		"-e SOURCE_DATE_EPOCH=5 -e SOURCE_DATE_EPOCH": {1e9, "1"},
 	} {
 		s, err := resolve(t, dir, append(strings.Fields(args), "true")...)
-		sde, _ := lookup(s.Env, "SOURCE_DATE_EPOCH")
+		sde, _ := Lookup(s.Env, "SOURCE_DATE_EPOCH")
 		if err != nil || s.EpochNS != want.epoch || sde != want.sde {
 			t.Errorf("%s: %d, %q, %v; want %v", args, s.EpochNS, sde, err, want)
 		}
@@ -151,7 +151,7 @@ func TestEpochAndEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"A": "b=c,d", "TOKEN": "mine", "CC": "clang", "LANG": "", "HOME": "/root", "EMPTY": ""} {
-		if got, ok := lookup(s.Env, name); !ok || got != want {
+		if got, ok := Lookup(s.Env, name); !ok || got != want {
 			t.Errorf("%s=%q, %v; want %q", name, got, ok, want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestEpochAndEnvironment(t *testing.T) {
 		t.Errorf("names from the host: %q, want %q", s.HostEnvNames, want)
 	}
 	s, err = resolve(t, dir, "--user", "1000", "true")
-	if _, ok := lookup(s.Env, "HOME"); ok || err != nil {
+	if _, ok := Lookup(s.Env, "HOME"); ok || err != nil {
 		t.Errorf("HOME of an unknown user was guessed (%v)", err)
 	}
 }
