@@ -76,6 +76,6 @@ type File interface {
 // Observation is one thing a run learned from a layer.
 type Observation struct {
 	Path   string `json:"path"`             // inside the layer, absolute
-	Kind   string `json:"kind"`             // "read", "list", "missing", "link", "stat"
+	Kind   string `json:"kind"`             // "read", "list", "missing", "link", "stat", "xattr"
 	Digest string `json:"digest,omitempty"` // sha256:... of what was learned
 }

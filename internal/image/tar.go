@@ -78,7 +78,7 @@ func (l *tarLayer) load(opts Options) (err error) {
 		}
 		src, size = io.NewSectionReader(l.content, start, n), n
 	}
-	l.tree, err = indexTar(src, size, opts.Epoch, l.content)
+	l.tree, err = indexTar(src, size, opts.Epoch, l.content, maxSparse)
 	if err != nil {
 		return fmt.Errorf("broken archive: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxSparse   = 64 << 30 // bytes a sparse file may expand to, holes included
+	maxSparse   = 64 << 30 // as large as the guest's file system
 	maxTarLinks = 40       // symlinks in one path, as path_resolution(7)
 	maxTarDepth = 2000     // components in one path; PATH_MAX allows 2048
 )
@@ -61,12 +61,13 @@ type indexer struct {
 	at    *offsetReader
 	tr    *tar.Reader
 	spool *spool // takes the content of sparse files
+	limit int64  // bytes one of them may expand to, holes included
 }
 
 // indexTar reads all headers of the archive r, in order: a later entry
 // replaces an earlier one of the same name, as unpacking would.
-func indexTar(r io.ReaderAt, size, epoch int64, sp *spool) (*tarTree, error) {
-	x := &indexer{tree: &tarTree{}, epoch: epoch, src: r, at: &offsetReader{r: r, size: size}, spool: sp}
+func indexTar(r io.ReaderAt, size, epoch int64, sp *spool, limit int64) (*tarTree, error) {
+	x := &indexer{tree: &tarTree{}, epoch: epoch, src: r, at: &offsetReader{r: r, size: size}, spool: sp, limit: limit}
 	x.tree.root = x.impliedDir()
 	x.tr = tar.NewReader(x.at)
 	for {
@@ -278,7 +279,7 @@ func (x *indexer) content(n *tarNode, h *tar.Header) error {
 		}
 		return nil
 	}
-	if h.Size > maxSparse {
+	if h.Size < 0 || h.Size > x.limit {
 		return fmt.Errorf("sparse file of %d bytes: %w", h.Size, unix.EFBIG)
 	}
 	off, size, err := x.spool.add(x.tr)
