@@ -19,7 +19,7 @@ import (
 )
 
 // Limit is the wall time that any single run may take.
-const Limit = 60 * time.Second
+const Limit = 30 * time.Second
 
 // Lab is one built binary with its probes.
 type Lab struct {
