@@ -1,0 +1,307 @@
+package sched
+
+import (
+	"math/rand"
+	"slices"
+	"testing"
+)
+
+// model is the scheduler as one would write it without thinking of speed:
+// lists, linear scans, no heap, no shared state with the real one.
+type model struct {
+	now     int64
+	quantum int
+	used    int
+	cur     int // -1: nobody
+	queue   []int
+	threads []modelThread
+	timers  []modelTimer // in order of registration
+	parks   uint64
+}
+
+type modelThread struct {
+	state   State
+	seq     uint64
+	expired bool
+}
+
+// modelTimer is a plain timer, or with thread >= 0 the deadline of a park.
+type modelTimer struct {
+	when   int64
+	id     int
+	thread int
+}
+
+func (m *model) first() int {
+	best := -1
+	for i, t := range m.timers {
+		if best < 0 || t.when < m.timers[best].when {
+			best = i
+		}
+	}
+	return best
+}
+
+func (m *model) dropDeadline(i int) {
+	m.timers = slices.DeleteFunc(m.timers, func(t modelTimer) bool { return t.thread == i })
+}
+
+func (m *model) leave(i int) {
+	if m.cur == i {
+		m.cur = -1
+	}
+	m.queue = slices.DeleteFunc(m.queue, func(q int) bool { return q == i })
+}
+
+func (m *model) next() int {
+	if m.cur < 0 && len(m.queue) > 0 {
+		m.cur, m.queue, m.used = m.queue[0], m.queue[1:], 0
+		m.threads[m.cur].state = Running
+	}
+	return m.cur
+}
+
+func (m *model) event(ns int64) bool {
+	m.now += ns
+	if m.cur < 0 {
+		return false
+	}
+	m.used++
+	f := m.first()
+	return m.used >= m.quantum && len(m.queue) > 0 || f >= 0 && m.timers[f].when <= m.now
+}
+
+func (m *model) due() []int {
+	var out []int
+	for f := m.first(); f >= 0 && m.timers[f].when <= m.now; f = m.first() {
+		t := m.timers[f]
+		m.timers = slices.Delete(m.timers, f, f+1)
+		if t.thread >= 0 {
+			m.threads[t.thread].expired = true
+			m.threads[t.thread].state = Ready
+			m.queue = append(m.queue, t.thread)
+			continue
+		}
+		out = append(out, t.id)
+	}
+	return out
+}
+
+// driver runs the same random program on both and compares after each step.
+type driver struct {
+	tb      testing.TB
+	rnd     *rand.Rand
+	s       *Sched
+	m       *model
+	threads []*Thread
+	timers  []*Timer
+}
+
+func newDriver(tb testing.TB, seed int64) *driver {
+	rnd := rand.New(rand.NewSource(seed))
+	q := 1 + rnd.Intn(5)
+	return &driver{tb: tb, rnd: rnd, s: New(1000, q), m: &model{now: 1000, quantum: q, cur: -1}}
+}
+
+// live picks a thread, usually one that is not dead; -1 when there is none.
+func (d *driver) pick() int {
+	if len(d.threads) == 0 {
+		return -1
+	}
+	for range 4 {
+		if i := d.rnd.Intn(len(d.threads)); d.m.threads[i].state != Dead {
+			return i
+		}
+	}
+	return d.rnd.Intn(len(d.threads))
+}
+
+func (d *driver) step() {
+	s, m := d.s, d.m
+	switch op := d.rnd.Intn(20); {
+	case op == 0 && s.Live() < 40:
+		d.threads = append(d.threads, s.Add(len(d.threads)))
+		m.threads = append(m.threads, modelThread{})
+		m.queue = append(m.queue, len(m.threads)-1)
+	case op <= 6:
+		got, want := s.Next(), m.next()
+		if (got == nil) != (want < 0) || got != nil && got.Data != any(want) {
+			d.tb.Fatalf("Next = %v, want thread %d", got, want)
+		}
+	case op <= 9:
+		ns := int64(d.rnd.Intn(20))
+		if got, want := s.Event(ns), m.event(ns); got != want {
+			d.tb.Fatalf("Event = %v, want %v", got, want)
+		}
+	case op == 10:
+		s.Yield()
+		if i := m.cur; i >= 0 {
+			m.cur = -1
+			m.threads[i].state = Ready
+			m.queue = append(m.queue, i)
+		}
+	case op <= 13:
+		d.park()
+	case op <= 15:
+		d.wake()
+	case op == 16 && d.rnd.Intn(3) == 0:
+		d.exit()
+	case op == 17:
+		d.timer()
+	case op == 18:
+		if m.cur < 0 && len(m.queue) == 0 {
+			f := m.first()
+			if s.Jump() != (f >= 0) {
+				d.tb.Fatalf("Jump = %v with %d timers", f < 0, len(m.timers))
+			}
+			if f >= 0 {
+				m.now = max(m.now, m.timers[f].when)
+			}
+		}
+	default:
+		var got []int
+		for _, t := range s.Due() {
+			got = append(got, t.Data.(int))
+		}
+		if want := m.due(); !slices.Equal(got, want) {
+			d.tb.Fatalf("Due = %v, want %v", got, want)
+		}
+	}
+}
+
+func (d *driver) park() {
+	i := d.pick()
+	if i < 0 || d.m.threads[i].state == Dead || d.m.threads[i].state == Parked {
+		return
+	}
+	deadline := int64(-1)
+	if d.rnd.Intn(2) == 0 {
+		deadline = d.m.now + int64(d.rnd.Intn(60)) - 5
+	}
+	d.s.Park(d.threads[i], deadline)
+	d.m.leave(i)
+	d.m.parks++
+	d.m.threads[i] = modelThread{state: Parked, seq: d.m.parks}
+	if deadline >= 0 {
+		d.m.timers = append(d.m.timers, modelTimer{deadline, -1, i})
+	}
+}
+
+func (d *driver) wake() {
+	i := d.pick()
+	if i < 0 {
+		return
+	}
+	d.s.Wake(d.threads[i])
+	if d.m.threads[i].state == Parked {
+		d.m.dropDeadline(i)
+		d.m.threads[i].state = Ready
+		d.m.queue = append(d.m.queue, i)
+	}
+}
+
+func (d *driver) exit() {
+	i := d.pick()
+	if i < 0 {
+		return
+	}
+	d.s.Exit(d.threads[i])
+	d.m.leave(i)
+	d.m.dropDeadline(i)
+	d.m.threads[i].state = Dead
+}
+
+func (d *driver) timer() {
+	if len(d.timers) > 0 && d.rnd.Intn(2) == 0 {
+		id := d.rnd.Intn(len(d.timers))
+		i := slices.IndexFunc(d.m.timers, func(t modelTimer) bool { return t.id == id && t.thread < 0 })
+		if got := d.s.StopTimer(d.timers[id]); got != (i >= 0) {
+			d.tb.Fatalf("StopTimer(%d) = %v", id, got)
+		}
+		if i >= 0 {
+			d.m.timers = slices.Delete(d.m.timers, i, i+1)
+		}
+		return
+	}
+	when := d.m.now + int64(d.rnd.Intn(60)) - 5
+	id := len(d.timers)
+	d.timers = append(d.timers, d.s.AddTimer(when, id))
+	d.m.timers = append(d.m.timers, modelTimer{when, id, -1})
+}
+
+// check compares everything that can be seen, and the invariants.
+func (d *driver) check() {
+	s, m := d.s, d.m
+	if s.Now() != m.now {
+		d.tb.Fatalf("Now = %d, want %d", s.Now(), m.now)
+	}
+	if c := s.Current(); (c == nil) != (m.cur < 0) || c != nil && c.Data != any(m.cur) {
+		d.tb.Fatalf("Current = %v, want %d", c, m.cur)
+	}
+	live, ready := 0, 0
+	for i, t := range d.threads {
+		w := m.threads[i]
+		if t.State() != w.state || t.Seq() != w.seq || t.Expired() != w.expired {
+			d.tb.Fatalf("thread %d: state %d seq %d expired %v, want %+v", i, t.State(), t.Seq(), t.Expired(), w)
+		}
+		if w.state != Dead {
+			live++
+		}
+		if w.state == Ready {
+			ready++
+		}
+	}
+	if s.Live() != live {
+		d.tb.Fatalf("Live = %d, want %d", s.Live(), live)
+	}
+	if len(m.queue) != ready {
+		d.tb.Fatalf("%d threads are ready, %d in the queue", ready, len(m.queue))
+	}
+	if len(s.timers) != len(m.timers) {
+		d.tb.Fatalf("%d timers, want %d", len(s.timers), len(m.timers))
+	}
+	for i, t := range s.timers {
+		if t.pos != i || i > 0 && s.timers.less(i, (i-1)/2) {
+			d.tb.Fatalf("timer heap is broken at %d", i)
+		}
+	}
+}
+
+// TestModel makes a million random steps on the scheduler and on the model.
+func TestModel(t *testing.T) {
+	programs, steps := 500, 2000
+	if testing.Short() {
+		programs = 50
+	}
+	for seed := range programs {
+		d := newDriver(t, int64(seed))
+		for range steps {
+			d.step()
+			d.check()
+		}
+	}
+}
+
+// TestProgress runs threads that only use their quantum, park and wake: each
+// ready thread gets the turn before any other gets it twice.
+func TestProgress(t *testing.T) {
+	s := New(0, 3)
+	const n = 1000
+	for i := range n {
+		s.Add(i)
+	}
+	for round := range 3 {
+		for i := range n {
+			th := s.Next()
+			if th.Data != any(i) {
+				t.Fatalf("round %d: thread %v has the turn, want %d", round, th.Data, i)
+			}
+			for e := range 3 {
+				if give := s.Event(1); give != (e == 2) {
+					t.Fatalf("event %d: give up = %v", e, give)
+				}
+			}
+			s.Yield()
+		}
+	}
+}
