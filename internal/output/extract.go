@@ -30,7 +30,11 @@ func (s *Set) Add(r io.Reader, target Target) error {
 	s.staged = append(s.staged, st)
 	t := newTree(st.fd, s.opts)
 	defer t.close()
-	if err := extract(t, tar.NewReader(r), target.Guest); err != nil {
+	err = extract(t, tar.NewReader(r), target.Guest)
+	if err == nil {
+		err = drain(r)
+	}
+	if err != nil {
 		return fmt.Errorf("output %s: %w", target.Host, err)
 	}
 	return nil
@@ -109,6 +113,12 @@ func extract(t *tree, tr *tar.Reader, guest string) error {
 		return errors.New("neither file, directory nor symlink")
 	}
 	return t.finish()
+}
+
+// drain reads what follows a tar's end: a producer that failed says so there.
+func drain(r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	return err
 }
 
 // place is where a guest path goes in the staging directory.

@@ -50,7 +50,11 @@ func WriteBack(r io.Reader, inputs []Target, opts Options) (int, error) {
 			return 0, fmt.Errorf("write-back: input %s: %w", in.Host, err)
 		}
 	}
-	if err := w.read(tar.NewReader(r)); err != nil {
+	err := w.read(tar.NewReader(r))
+	if err == nil {
+		err = drain(r)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("write-back: %w", explain(err))
 	}
 	for i, op := range w.ops {
