@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,8 +25,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return hint.With(fmt.Errorf("--%s %q: not a %s", invalid.GetFlag().Name, invalid.GetValue(),
-			strings.ReplaceAll(invalid.GetFlag().Value.Type(), "int64", "int")), helpAdvice(cmd))
+		kind := "number"
+		if invalid.GetFlag().Value.Type() == "bool" {
+			kind = "boolean"
+		}
+		return hint.With(fmt.Errorf("--%s %q: not a %s", invalid.GetFlag().Name, invalid.GetValue(), kind), helpAdvice(cmd))
 	}
 	return hint.With(err, helpAdvice(cmd))
 }
