@@ -66,14 +66,18 @@ type Kernel struct {
 	procs map[int]*Process // by host pid
 	tasks map[int]*Task    // by host tid
 	order []*Task          // live tasks in order of creation: every scan uses this
-	root  *Process
-	init  int // host pid of pid 1
+	// newborn holds threads whose first stop was seen before the event that
+	// announces them.
+	newborn map[int]bool
+	root    *Process
+	init    int // host pid of pid 1
 
 	waiters  epollSet
 	futexes  futexTable
 	inodes   inodeMap
 	stdio    stdio
 	timerfds []*timerFD
+	garbage  ptrace.Collector
 
 	nextVPid int
 	fifos    bool // a FIFO may exist: opens must be watched
@@ -110,13 +114,14 @@ type Refusal struct {
 // New prepares a virtual kernel; Boot starts the guest.
 func New(cfg Config) (*Kernel, error) {
 	k := &Kernel{
-		cfg:   cfg,
-		sched: sched.New(cfg.Epoch, quantum),
-		rows:  syscalls.Table(),
-		procs: map[int]*Process{},
-		tasks: map[int]*Task{},
-		rand:  newStream(cfg.Seed, "getrandom"),
-		nsfd:  -1,
+		cfg:     cfg,
+		sched:   sched.New(cfg.Epoch, quantum),
+		rows:    syscalls.Table(),
+		procs:   map[int]*Process{},
+		tasks:   map[int]*Task{},
+		newborn: map[int]bool{},
+		rand:    newStream(cfg.Seed, "getrandom"),
+		nsfd:    -1,
 	}
 	size, err := vdso.HostSize()
 	if err != nil {

@@ -22,7 +22,9 @@ const (
 // Run lets the guest run until its root process ends. It returns that
 // process's wait status, or the error that ended the run.
 func (k *Kernel) Run() (ptrace.Status, error) {
+	defer ptrace.Quiet()()
 	for k.exit == nil {
+		k.garbage.Tick()
 		if err := k.stopErr(); err != nil {
 			return ptrace.Status{}, err
 		}

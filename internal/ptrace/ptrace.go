@@ -81,16 +81,21 @@ func (s Status) GroupStop() bool {
 func (s Status) Dead() bool { return s.Exited() || s.Signaled() }
 
 // Wait waits for a change of tid (-1: any tracee or child), restarting on EINTR.
+//
+// The call is raw: the Go scheduler believes that the thread still runs. It
+// need not hand its processor over and take it back for every stop, which costs
+// as much as the stop. The price: nothing that stops the world (garbage
+// collection) may start elsewhere meanwhile; see Quiet.
 func Wait(tid int, flags int) (int, Status, error) {
 	for {
-		var ws unix.WaitStatus
-		p, err := unix.Wait4(tid, &ws, unix.WALL|flags, nil)
-		if err == unix.EINTR {
+		var ws uint32
+		p, e := wait4(tid, &ws, unix.WALL|flags)
+		if e == unix.EINTR {
 			continue
 		}
-		if err != nil {
-			return 0, Status{}, fmt.Errorf("wait4 %d: %w", tid, err)
+		if e != 0 {
+			return 0, Status{}, fmt.Errorf("wait4 %d: %w", tid, e)
 		}
-		return p, Status{ws}, nil
+		return p, Status{unix.WaitStatus(ws)}, nil
 	}
 }

@@ -114,3 +114,8 @@ func WriteMem(pid int, addr uint64, p []byte) (n int, err error) {
 }
 
 type remoteIovec struct{ base, len uint64 }
+
+func wait4(tid int, ws *uint32, flags int) (int, unix.Errno) {
+	p, _, e := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(ws)), uintptr(flags), 0, 0, 0)
+	return int(p), e
+}

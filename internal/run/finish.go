@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/kernel"
+	"dettrace/internal/syscalls"
 )
 
 // Run runs spec to its end: the guest, then outputs and report. The error, if
@@ -27,6 +29,20 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 			res.Status = ExitFailure
 		}
 		c.closing()
+		if os.Getenv("DTDEBUG") != "" {
+			rows := syscalls.Table()
+			tot := uint64(0)
+			for i, n := range o.stats.Stops {
+				tot += n
+				if n > 500 {
+					println(rows[i].Name, n)
+				}
+			}
+			println("total stops", tot, "forks", o.stats.Forks, "execs", o.stats.Execs)
+			for k, v := range c.summary.Requests {
+				println("fuse", k, v)
+			}
+		}
 	}
 	if cerr := c.close(); err == nil && cerr != nil {
 		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure
