@@ -8,8 +8,10 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/kernel"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -78,11 +80,29 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 	if err != nil && result.Status == 0 {
 		result.Status = run.ExitFailure
 	}
-	if result.Status == run.ExitNotFound && err != nil && hint.Of(err) == "" {
-		guestPath, _ := settings.Lookup(spec.Env, "PATH")
-		err = hint.With(err, hint.ForMissing(spec.Command[0], a.Host.Env, guestPath))
+	if hint.Of(err) == "" {
+		err = hint.With(err, a.execAdvice(err, spec))
 	}
 	return result.Status, err
+}
+
+// execAdvice is what to do about a command that could not be started.
+func (a App) execAdvice(err error, spec run.Spec) string {
+	var failed *kernel.ExecError
+	switch {
+	case !errors.As(err, &failed):
+		return ""
+	case failed.Interpreter:
+		return "the file is there, but the interpreter or loader that it names is not in the guest"
+	case errors.Is(err, unix.ENOEXEC):
+		return "neither a script with a #! line nor a program for x86-64"
+	case failed.Found && errors.Is(err, unix.EACCES):
+		return "not executable: chmod +x, or name its interpreter"
+	case failed.Found:
+		return ""
+	}
+	guestPath, _ := settings.Lookup(spec.Env, "PATH")
+	return hint.ForMissing(spec.Command[0], a.Host.Env, guestPath)
 }
 
 // buffered spares a write call per event; the second result flushes and closes.
