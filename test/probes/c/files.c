@@ -56,8 +56,7 @@ PROBE(file_dino)
 			if (fstatat(dirfd(o), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 				continue;
 			// A mount point's entry is the directory below the mount.
-			struct statx x;
-			if (statx(dirfd(o), e->d_name, AT_SYMLINK_NOFOLLOW, STATX_INO, &x) == 0 && (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) && strcmp(e->d_name, "."))
+			if (i == 3 && strcmp(e->d_name, "."))
 				continue;
 			if (strcmp(e->d_name, "..") && st.st_dev == st_of(d[i]).st_dev)
 				CHECK(st.st_ino == e->d_ino, "%s/%s d_ino %lu st_ino %lu", d[i], e->d_name, e->d_ino, st.st_ino);
@@ -66,7 +65,7 @@ PROBE(file_dino)
 				printf("%s/%s %lu %d\n", d[i], e->d_name, e->d_ino, e->d_type);
 			n++;
 		}
-		CHECK(n >= 2);
+		CHECK(n >= 2 || i == 3);
 		closedir(o);
 	}
 }
@@ -406,6 +405,8 @@ PROBE(file_mount_ids)
 	const char *d[] = {"/", "/proc", "/dev", "/tmp", "/sys"};
 	for (int i = 0; i < 5; i++) {
 		MUST(statx(AT_FDCWD, d[i], 0, STATX_BASIC_STATS | 0x1000 | 0x4000, &x) == 0);
+		if (i < 3)
+			CHECK(x.stx_attributes & STATX_ATTR_MOUNT_ROOT, "%s is no mount point", d[i]);
 		printf("%s mnt_id %llu root %d\n", d[i], *(unsigned long long *)((char *)&x + 0x90), !!(x.stx_attributes & 0x2000));
 	}
 	snprintf(p, sizeof p, "/proc/self/fdinfo/%d", fd);

@@ -82,10 +82,13 @@ PROBE(proc_status)
 		printf("%x ", st);
 	}
 	puts("");
+	int go[2];
+	char c;
+	MUST(pipe(go) == 0);
 	pid_t p = fork();
 	if (p == 0) {
 		raise(SIGSTOP);
-		_exit(3);
+		_exit(read(go[0], &c, 1) == 1 ? 3 : 1);
 	}
 	MUST(waitpid(p, &st, WUNTRACED) == p);
 	CHECK(WIFSTOPPED(st) && WSTOPSIG(st) == SIGSTOP);
@@ -93,6 +96,7 @@ PROBE(proc_status)
 	kill(p, SIGCONT);
 	MUST(waitpid(p, &st, WCONTINUED) == p);
 	CHECK(WIFCONTINUED(st));
+	MUST(write(go[1], "x", 1) == 1);
 	MUST(waitpid(p, &st, 0) == p);
 	CHECK(WEXITSTATUS(st) == 3);
 	siginfo_t si;

@@ -97,6 +97,8 @@ PROBE(procfs_list)
 		struct dirent **e;
 		int n = scandir(arg_list[i], &e, 0, alphasort);
 		printf("%s: %d %s\n", arg_list[i], n, errname(n < 0 ? errno : 0));
+		if (i == 0 && !strncmp(arg_list[i], "/proc", 5))
+			CHECK(n > 20, "%s lists %d names", arg_list[i], n);
 		for (int k = 0; k < n; k++)
 			printf("%s %d\n", e[k]->d_name, e[k]->d_type);
 	}
