@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/ptrace"
+	"dettrace/internal/seccomp"
 	"dettrace/internal/syscalls"
 )
 
@@ -81,11 +82,10 @@ func (k *Kernel) enter(t *Task) verdict {
 }
 
 // foreignABI reports a call through int 0x80 or with an x32 number. The filter
-// knows the ABI for sure and says so in the event message (package seccomp);
-// the registers could be forged.
+// knows the ABI for sure and says so in its data (package seccomp); the
+// registers could be forged.
 func foreignABI(t *Task) bool {
-	msg, err := ptrace.EventMsg(t.tid)
-	return err != nil || msg == 0xfffe || msg == 0xfffd
+	return t.data == seccomp.DataForeign || t.data == seccomp.DataX32
 }
 
 func refuseRow(k *Kernel, t *Task) verdict {
@@ -143,9 +143,6 @@ func (t *Task) done(v int64) verdict {
 
 // fail answers a call with an error.
 func (t *Task) fail(e unix.Errno) verdict { return t.done(-int64(e)) }
-
-// rewrite makes changed registers the ones of the call.
-func (t *Task) rewrite() { _ = ptrace.SetRegs(t.tid, &t.regs) }
 
 // repeat sets registers so that the call at whose exit t stands is made again.
 func (t *Task) repeat(entry ptrace.Regs) {

@@ -133,7 +133,7 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 
 // seccompStop is the entry of a call that the filter hands to us.
 func (k *Kernel) seccompStop(t *Task) (bool, error) {
-	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+	if err := t.loadCall(); err != nil {
 		return false, ignoreGone(err)
 	}
 	v := k.enter(t)
@@ -153,12 +153,15 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 // apply carries out a handler's verdict on a task stopped at a call's entry.
 func (k *Kernel) apply(t *Task, v verdict) error {
 	if v == answer {
-		t.regs.Orig_rax = ^uint64(0)
 		k.logExit(t, int64(t.regs.Rax))
 		t.onExit = nil
-		return ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+		return ignoreGone(t.skip())
 	}
 	if v == pass {
+		if t.retrying { // about to enter the call again: its seccomp stop comes next
+			t.onExit = nil
+			return nil
+		}
 		if k.log != nil && t.logged {
 			t.onExit = func(t *Task) {} // the log wants the result
 		} else {
@@ -172,7 +175,7 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 func (k *Kernel) exitStop(t *Task) (bool, error) {
 	f := t.onExit
 	t.onExit = nil
-	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
+	if err := t.loadResult(); err != nil {
 		return false, ignoreGone(err)
 	}
 	if f != nil {
@@ -181,7 +184,9 @@ func (k *Kernel) exitStop(t *Task) (bool, error) {
 	if t.onTurn != nil { // the handler wants to try again later
 		return true, k.park(t, t.onTurn)
 	}
-	k.logExit(t, int64(t.regs.Rax))
+	if !t.retrying {
+		k.logExit(t, int64(t.regs.Rax))
+	}
 	return false, nil
 }
 

@@ -20,6 +20,7 @@ type Task struct {
 	vtid int // guest
 
 	regs    ptrace.Regs
+	data    uint32      // what the filter said of the call
 	sig     unix.Signal // to deliver at the next resume
 	preempt bool        // quantum used up: yield at the end of this stop
 
