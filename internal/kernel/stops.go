@@ -19,7 +19,9 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		return false, ignoreGone(err)
 	}
 	tid := int(msg)
-	if _, _, err := ptrace.Wait(tid, 0); err != nil {
+	if k.newborn[tid] {
+		delete(k.newborn, tid)
+	} else if _, _, err := ptrace.Wait(tid, 0); err != nil {
 		return false, err
 	}
 	k.stats.Forks++

@@ -51,9 +51,10 @@ func fdinfoNumber(fd int, key string) uint64 {
 	return n
 }
 
-// siginfoPid reads si_pid of a SIGCHLD siginfo.
+// siginfoPid reads si_pid of a SIGCHLD siginfo: the union follows three ints
+// and, since it holds pointers, four bytes of padding.
 func siginfoPid(si *unix.Siginfo) int {
-	return int(int32(siginfoWord(si, 12)))
+	return int(int32(siginfoWord(si, 16)))
 }
 
 func getU32(b []byte) uint32    { return binary.LittleEndian.Uint32(b) }

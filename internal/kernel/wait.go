@@ -23,12 +23,16 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 			return ptrace.Status{}, err
 		}
 		o := k.tasks[tid]
-		if o == nil {
-			return ptrace.Status{}, fmt.Errorf("wait: helper process %d ended during the run", tid)
-		}
 		_, st, err := ptrace.Wait(tid, 0)
 		if err != nil {
 			return st, err
+		}
+		if o == nil {
+			if st.Stopped() {
+				k.newborn[tid] = true // its parent's event comes next
+				continue
+			}
+			return st, fmt.Errorf("wait: helper process %d ended during the run", tid)
 		}
 		if o == t {
 			return st, nil
