@@ -17,7 +17,7 @@ import (
 )
 
 // Stall is how long a probe may take before its run is ended.
-const Stall = 25 * time.Second
+const Stall = 15 * time.Second
 
 // Runner runs batches of probes, natively or in containers.
 type Runner struct {

@@ -270,7 +270,7 @@ static int show_tree(const char *path, int depth, int *files)
 		printf("%s %s\n", path, errname(errno));
 		return -1;
 	}
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && *files < 1500; i++) {
 		char p[PATH_MAX], b[65536];
 		if (e[i]->d_name[0] == '.')
 			continue;
