@@ -11,6 +11,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// asDettrace in the environment makes the test binary dettrace.
+const asDettrace = "TEST_AS_DETTRACE"
+
 // TestMain lets the test binary be dettrace, and the helper processes that
 // dettrace starts from its own binary.
 func TestMain(m *testing.M) {
@@ -18,6 +21,9 @@ func TestMain(m *testing.M) {
 		if hidden := hiddenCommand(os.Args[1]); hidden != nil {
 			os.Exit(hidden(os.Args[2:]))
 		}
+	}
+	if os.Getenv(asDettrace) != "" {
+		os.Exit(user())
 	}
 	testscript.Main(m, map[string]func(){"dettrace": func() { os.Exit(user()) }})
 }
