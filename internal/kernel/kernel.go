@@ -189,9 +189,6 @@ func (k *Kernel) event(t *Task) {
 
 // refuse records a use of something uncontrolled.
 func (k *Kernel) refuse(t *Task, what string, errno error) {
-	if os.Getenv("DTDEBUG") != "" {
-		println("refuse", t.vtid, what)
-	}
 	for i := range k.stats.Refused {
 		if k.stats.Refused[i].What == what {
 			k.stats.Refused[i].Count++

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/kernel"
-	"dettrace/internal/syscalls"
 )
 
 // Run runs spec to its end: the guest, then outputs and report. The error, if
@@ -28,22 +26,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		if err != nil {
 			res.Status = ExitFailure
 		}
-		c.closing()
-		if os.Getenv("DTDEBUG") != "" {
-			rows := syscalls.Table()
-			tot := uint64(0)
-			for i, n := range o.stats.Stops {
-				tot += n
-				if n > 500 {
-					println(rows[i].Name, n)
-				}
-			}
-			println("total stops", tot, "forks", o.stats.Forks, "execs", o.stats.Execs)
-			for k, v := range c.summary.Requests {
-				println("fuse", k, v)
-			}
-		}
+		c.closing(res.Status == 0 || c.spec.OutputOnFailure)
 	}
+	c.verbose(o)
 	if rerr := c.writeReport(o, res, err); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}

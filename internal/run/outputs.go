@@ -3,12 +3,12 @@ package run
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"dettrace/internal/detfs"
 	"dettrace/internal/hint"
 	"dettrace/internal/image"
 	"dettrace/internal/output"
+	"dettrace/internal/report"
 )
 
 // finish takes what the run was made for out of the container. It first asks
@@ -44,7 +44,6 @@ func (c *container) finish(o outcome, res *Result) error {
 		if err != nil {
 			return err
 		}
-		c.kept = true
 	}
 	return nil
 }
@@ -72,12 +71,12 @@ func (c *container) copyOutputs(opts output.Options) error {
 			if err := c.stream(t.Guest, func(r io.Reader) error { return set.Add(r, t) }); err != nil {
 				return err
 			}
+			c.outputs++
 		}
 	}
 	if err := set.Commit(); err != nil {
 		return err
 	}
-	c.kept = true
 	return nil
 }
 
@@ -114,14 +113,11 @@ func (c *container) writeBack(opts output.Options) error {
 		return nil
 	}
 	err := c.pipeTar(detfs.TarRequest{Changes: true, Under: under}, func(r io.Reader) error {
-		_, err := output.WriteBack(r, inputs, opts)
+		var err error
+		c.applied, err = output.WriteBack(r, inputs, opts)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.kept = true
-	return nil
+	return err
 }
 
 // close line and skipped things go to the user's standard error.
@@ -132,15 +128,37 @@ func (c *container) say(format string, args ...any) {
 }
 
 // closing says what became of the changes.
-func (c *container) closing() {
+func (c *container) closing(success bool) {
 	for _, s := range c.skipped {
 		c.say("note: %s left out: %s", s.Path, s.Why)
 	}
-	if n := c.summary.Changed; n > 0 && !c.kept {
-		files := "files"
-		if n == 1 {
-			files = "file"
+	line := report.Closing{
+		Changed: c.summary.Changed, Outputs: c.outputs, WrittenBack: c.applied, WriteBack: c.spec.WriteBack,
+		Saved: c.spec.Save, Failed: !success, Asked: len(c.spec.Outputs) > 0,
+	}.Line()
+	if line != "" && c.spec.Diag != nil {
+		fmt.Fprintln(c.spec.Diag, line)
+	}
+}
+
+// verbose tells what the run did, for --verbose.
+func (c *container) verbose(o outcome) {
+	if !c.spec.Verbose {
+		return
+	}
+	for _, r := range o.stats.Refused {
+		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.First)
+	}
+	for _, d := range o.stats.Doors {
+		c.say("door used: %s", d)
+	}
+	stops := report.CountStops(o.stats.Stops, callNames())
+	c.say("logical time %d.%09d s, %s, %s, %s", o.logical/1e9, o.logical%1e9,
+		report.Plural(int(o.stats.Events), "event"), report.Plural(int(stops.Total), "stop"), report.Plural(int(o.stats.Execs), "exec"))
+	for i, s := range stops.ByCall {
+		if i == 10 {
+			break
 		}
-		c.say("%d %s changed, none kept (%s)", n, files, strings.Join([]string{"-o PATH", "--write-back", "--save FILE.tar"}, ", "))
+		c.say("%10s %s", report.Digits(int64(s.Count)), s.Call)
 	}
 }

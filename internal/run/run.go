@@ -39,7 +39,8 @@ type container struct {
 
 	summary detfs.Summary
 	skipped []output.Skipped
-	kept    bool
+	outputs int // copied out
+	applied int // changes written back
 }
 
 // Outcome is what a finished guest leaves behind, before outputs are taken.
