@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,10 +17,7 @@ import (
 // result. It holds no value of the host, so that the logs of two runs can be
 // compared byte by byte. With a log every logged call also stops at its exit;
 // the order and logical time of events do not change.
-type eventLog struct {
-	w    *bufio.Writer
-	line strings.Builder
-}
+type eventLog struct{ w *bufio.Writer }
 
 func newEventLog(w io.Writer) *eventLog { return &eventLog{w: bufio.NewWriterSize(w, 64<<10)} }
 

@@ -79,7 +79,6 @@ type Kernel struct {
 	timerfds []*timerFD
 	garbage  ptrace.Collector
 
-	nextVPid int
 	fifos    bool // a FIFO may exist: opens must be watched
 	progress bool // somebody did something since the lock waiters last tried
 	stats    Stats

@@ -32,6 +32,7 @@ type Task struct {
 
 	restart    restart // state of an interrupted sleep (restart_syscall)
 	stopped    bool    // in group stop (job control)
+	stopping   bool    // its process stops: it joins at its next turn
 	clearTID   uint64  // address that the kernel clears and wakes at exit
 	callNr     int
 	callStart  int64
@@ -79,12 +80,11 @@ type Process struct {
 	posix     []*posixTimer
 	nextTimer int
 	comm      string
-	cpuStart  int64
-	aslrOff   bool
 	mm        *mmID // identity of the address space (shared by vfork children)
 }
 
-type mmID struct{ n int }
+// mmID is an identity: it has a size, so that each one has its own address.
+type mmID struct{ _ byte }
 
 func (p *Process) describe() string {
 	if p.comm == "" {

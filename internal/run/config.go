@@ -93,7 +93,6 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 // rlimits are the same for everybody and low enough for every host, where a
 // plain user's hard limits are often 4096 files or 1024 processes.
 func rlimits(s *Spec) []sandbox.Rlimit {
-	const inf = ^uint64(0)
 	return []sandbox.Rlimit{
 		{Resource: unix.RLIMIT_STACK, Soft: 8 << 20, Hard: 8 << 20},
 		{Resource: unix.RLIMIT_NOFILE, Soft: 1024, Hard: 4096},

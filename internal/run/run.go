@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
-	"dettrace/internal/image"
 	"dettrace/internal/kernel"
 	"dettrace/internal/machine"
 	"dettrace/internal/output"
@@ -45,11 +44,10 @@ type container struct {
 
 // Outcome is what a finished guest leaves behind, before outputs are taken.
 type outcome struct {
-	status   ptrace.Status
-	logical  int64 // ns of logical time used
-	stats    kernel.Stats
-	single   bool
-	startErr error
+	status  ptrace.Status
+	logical int64 // ns of logical time used
+	stats   kernel.Stats
+	single  bool
 }
 
 // guestRun starts the container, runs the command to its end and returns how
@@ -221,6 +219,3 @@ func pinToOneCPU() {
 	set.Set(int(int32(cpu)))
 	_ = unix.SchedSetaffinity(0, &set)
 }
-
-// isChanged reports the error of an image or input that changed meanwhile.
-func isChanged(err error) bool { return errors.Is(err, image.ErrChanged) }
