@@ -143,8 +143,8 @@ func (f *file) link() string {
 
 // procPath is the path of a procfs file inside its mount: "123/stat".
 func (f *file) procPath() string {
-	l := strings.TrimPrefix(f.link(), "/")
-	return strings.TrimPrefix(l, "proc/")
+	l := strings.TrimPrefix(strings.TrimPrefix(f.link(), "/"), "proc")
+	return strings.TrimPrefix(l, "/")
 }
 
 // ready asks without blocking whether one of the poll(2) events is there.
