@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// cost is what one run took. CPU time is that of the whole tree.
+type cost struct {
+	Wall float64 `json:"wall_s"`
+	CPU  float64 `json:"cpu_s"`
+}
+
+// A runner runs a workload one way.
+type runner struct {
+	name    string
+	wrap    []string                  // before `sh -c SCRIPT`
+	perRun  func(dir string) []string // more of it that depends on the run
+	cpu     int
+	scratch string
+	micro   string
+	limit   time.Duration
+}
+
+// run copies the input, runs the script on the copy and takes the time of
+// the command only.
+func (r runner) run(ctx context.Context, w workload) (cost, error) {
+	scratch := r.scratch
+	if w.fs != "" {
+		scratch = w.fs
+	}
+	dir, err := os.MkdirTemp(scratch, "dettrace-bench-")
+	if err != nil {
+		return cost{}, err
+	}
+	defer os.RemoveAll(dir)
+	if w.input != "" {
+		if err := copyInto(w.input, dir); err != nil {
+			return cost{}, fmt.Errorf("%s: input: %w", w.name, err)
+		}
+	}
+	program, err := os.ReadFile(r.micro)
+	if err != nil {
+		return cost{}, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "micro"), program, 0o755); err != nil {
+		return cost{}, err
+	}
+	argv := append([]string{"taskset", "-c", fmt.Sprint(r.cpu)}, r.wrap...)
+	if r.perRun != nil {
+		argv = append(argv, r.perRun(dir)...)
+	}
+	argv = append(argv, "sh", "-c", w.script)
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = dir
+	var diag bytes.Buffer
+	cmd.Stderr = &diag
+	cmd.WaitDelay = 10 * time.Second
+	start := time.Now()
+	before := childCPU()
+	err = cmd.Run()
+	c := cost{Wall: time.Since(start).Seconds(), CPU: childCPU() - before}
+	if err != nil {
+		return c, fmt.Errorf("%s: %s: %w: %s", r.name, w.name, err, lastLine(diag.String()))
+	}
+	return c, nil
+}
+
+// childCPU is the CPU time of all waited-for descendants. Unlike the state
+// of one process it has those that a child has reaped.
+func childCPU() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// spread is a median with its extremes.
+type spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+func spreadOf(values []float64) spread {
+	if len(values) == 0 {
+		return spread{}
+	}
+	v := slices.Sorted(slices.Values(values))
+	mid := v[len(v)/2]
+	if len(v)%2 == 0 {
+		mid = (v[len(v)/2-1] + v[len(v)/2]) / 2
+	}
+	return spread{mid, v[0], v[len(v)-1]}
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRow(t *testing.T) {
+	pairs := []pair{
+		{cost{1, 1}, cost{3, 2}},
+		{cost{2, 1}, cost{4, 3}},
+		{cost{1, 0}, cost{5, 4}},
+	}
+	row := newRow(workload{name: "w", target: 2}, "dettrace", pairs, pair{cost{Wall: 0.5}, cost{Wall: 1}})
+	for _, c := range []struct {
+		name      string
+		got, want spread
+	}{
+		{"ratio", row.Ratio, spread{3, 2, 5}},
+		{"cpu", row.CPU, spread{2.5, 2, 3}},
+		{"net", row.NetRatio, spread{4, 2, 8}},
+		{"native", row.Native, spread{1, 1, 2}},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, c.got, c.want)
+		}
+	}
+	var b strings.Builder
+	if err := (Report{Rows: []Row{row}}).writeMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| w | dettrace | 3 | 1.00 s | 4.00 s | 3.00 (2.00-5.00) | 4.00 (2.00-8.00) | 2.50 (2.00-3.00) | 2.00 |"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant a line\n%s", b.String(), want)
+	}
+}
+
+func TestSpreadOfNothing(t *testing.T) {
+	if got := spreadOf(nil); got != (spread{}) {
+		t.Errorf("got %v", got)
+	}
+	if got := spreadOf([]float64{4, 1, 3, 2}); got != (spread{2.5, 1, 4}) {
+		t.Errorf("got %v", got)
+	}
+}
