@@ -141,7 +141,7 @@ func sysMincore(k *Kernel, t *Task) verdict {
 	if t.arg(0)&4095 != 0 {
 		return t.fail(unix.EINVAL)
 	}
-	n := (t.arg(1) + 4095) / 4096
+	n := t.arg(1)/4096 + (t.arg(1)%4096+4095)/4096
 	if n > 1<<24 {
 		return t.fail(unix.ENOMEM)
 	}

@@ -97,29 +97,6 @@ func sysRecv(k *Kernel, t *Task) verdict {
 	return k.untilReady(t, &f, unix.POLLIN, "a socket to become readable")
 }
 
-// connect(2), send*(2): parked until the socket is writable.
-func sysSend(k *Kernel, t *Task) verdict {
-	f := k.file(t, t.intArg(0))
-	if f.class != fdSocket {
-		f.close()
-		return pass
-	}
-	flags := uint64(0)
-	switch t.callNr {
-	case unix.SYS_SENDTO:
-		flags = t.arg(3)
-	case unix.SYS_SENDMSG:
-		flags = t.arg(2)
-	case unix.SYS_SENDMMSG:
-		flags = t.arg(3)
-	}
-	if flags&unix.MSG_DONTWAIT != 0 {
-		f.close()
-		return pass
-	}
-	return k.untilReady(t, &f, unix.POLLOUT, "a socket to become writable")
-}
-
 // connect(2) to a unix socket whose backlog is full sleeps; it is made
 // without blocking and repeated. An internet connect goes on in the kernel
 // and is waited for by readiness.
@@ -148,8 +125,7 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		if t.result() == -int64(unix.EAGAIN) {
 			t.wait = waitFor{what: "a full listen queue", lock: true}
 			t.onTurn = func(t *Task) verdict {
-				t.repeat(entry)
-				return pass
+				return t.again(entry)
 			}
 		}
 	}

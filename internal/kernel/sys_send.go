@@ -1,0 +1,129 @@
+package kernel
+
+import (
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// send*(2): a send larger than the free room sleeps half-way although poll(2)
+// says writable. It is made without blocking, and continued when there is room.
+func sysSend(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	fi := 3 // sendto, sendmmsg
+	if t.callNr == unix.SYS_SENDMSG {
+		fi = 2
+	}
+	if f.class != fdSocket || t.arg(fi)&unix.MSG_DONTWAIT != 0 || f.nonblock() {
+		f.close()
+		return pass
+	}
+	if k.isOutside(&f) {
+		return k.untilReady(t, &f, unix.POLLOUT, "a socket to become writable")
+	}
+	typ, _ := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	f.close()
+	if t.sigWake { // the kernel finds the signal before it would sleep
+		t.sigWake = false
+		if t.partial > 0 {
+			return t.done(t.partial)
+		}
+		return pass
+	}
+	return k.sendPiece(t, fi, typ == unix.SOCK_STREAM && t.callNr != unix.SYS_SENDMMSG)
+}
+
+// sendPiece lets the kernel send what fits; flags is the flags' argument.
+func (k *Kernel) sendPiece(t *Task, flags int, stream bool) verdict {
+	entry := t.regs
+	v, ok := t.sendBuffers()
+	total := int64(0)
+	for _, x := range v {
+		total += int64(min(x.len, maxRW))
+	}
+	f := t.arg(flags) | unix.MSG_DONTWAIT
+	if t.partial > 0 {
+		if !ok || !t.sendRest(v, f|unix.MSG_NOSIGNAL) { // the end after a part is no error
+			return t.done(t.partial)
+		}
+	} else {
+		t.setArg(flags, f)
+	}
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		r := t.result()
+		if r > 0 && stream {
+			t.partial += r
+		}
+		full := r == -int64(unix.EAGAIN)
+		if stream && r > 0 && t.partial < total {
+			full = true
+		}
+		if full {
+			k.awaitRoom(t, entry, stream)
+			return
+		}
+		if stream && t.partial > 0 {
+			r = t.partial
+		}
+		t.regs = withResult(t.regs, &entry, r)
+		t.rewrite()
+	}
+	return toExit
+}
+
+// awaitRoom parks a sender. A stream socket polls writable when there is
+// room; a datagram socket without a fixed peer always does, so its sender
+// tries again whenever somebody else has done something.
+func (k *Kernel) awaitRoom(t *Task, entry ptrace.Regs, stream bool) {
+	t.wait = waitFor{what: "room in a socket", lock: !stream}
+	if stream {
+		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
+		}
+	}
+	t.onTurn = func(t *Task) verdict {
+		if t.sigWake && t.partial > 0 {
+			t.sigWake = false
+			t.regs = withResult(t.regs, &entry, t.partial)
+			t.rewrite()
+			return pass
+		}
+		return t.again(entry)
+	}
+}
+
+// sendBuffers are the areas that sendto or sendmsg (struct msghdr) sends.
+func (t *Task) sendBuffers() ([]iov, bool) {
+	switch t.callNr {
+	case unix.SYS_SENDTO:
+		return []iov{{t.arg(1), t.arg(2)}}, true
+	case unix.SYS_SENDMSG:
+		var b [56]byte
+		if !t.read(t.arg(1), b[:]) {
+			return nil, false
+		}
+		n := getU64(b[24:])
+		if n > 1024 {
+			return nil, false
+		}
+		v, e := t.iovecs(getU64(b[16:]), int(n))
+		return v, e == 0
+	}
+	return nil, false
+}
+
+// sendRest turns the call into a sendto of what is left of one area.
+func (t *Task) sendRest(v []iov, flags uint64) bool {
+	skip := uint64(t.partial)
+	for _, x := range v {
+		if skip < x.len {
+			t.regs.Orig_rax = unix.SYS_SENDTO
+			t.regs.Rsi, t.regs.Rdx = x.base+skip, x.len-skip
+			t.regs.R10, t.regs.R8, t.regs.R9 = flags, 0, 0
+			return true
+		}
+		skip -= x.len
+	}
+	return false
+}
