@@ -85,6 +85,7 @@ type Kernel struct {
 	log      *eventLog
 	exit     *ptrace.Status // how the root process ended
 
+	heart   heartbeat
 	stopped atomic.Pointer[stopReason]
 	nsfd    int // our handle on the guest's pid namespace, -1 if it cannot translate
 }

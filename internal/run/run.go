@@ -68,6 +68,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 		k.Reap()
 	}()
 	go c.watch(ctx, done)
+	go c.guardRun(done)
 	filter, err := seccomp.Compile(syscalls.Table())
 	if err != nil {
 		return outcome{}, err
