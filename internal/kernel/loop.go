@@ -17,6 +17,7 @@ const (
 	toExit                // the kernel does the call; Task.onExit sees the result
 	answer                // the call is skipped; the result is in the registers
 	park                  // not now: Task.wait says why, Task.onTurn asks again
+	ended                 // the task stands at the call's exit, its result is in the registers
 )
 
 // Run lets the guest run until its root process ends. It returns that
@@ -59,6 +60,9 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 func (k *Kernel) step(t *Task) error {
 	t.preempt = false
 	if f := t.onTurn; f != nil {
+		if k.staleWake(t) {
+			return nil
+		}
 		k.unpark(t)
 		t.onTurn = nil
 		v := f(t)
@@ -96,6 +100,7 @@ func (k *Kernel) step(t *Task) error {
 
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
+	k.heart.beat(t.tid)
 	sig := t.sig
 	t.sig = 0
 	var err error
@@ -152,6 +157,11 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 
 // apply carries out a handler's verdict on a task stopped at a call's entry.
 func (k *Kernel) apply(t *Task, v verdict) error {
+	if v == ended {
+		k.logExit(t, int64(t.regs.Rax))
+		t.onExit = nil
+		return nil
+	}
 	if v == answer {
 		k.logExit(t, int64(t.regs.Rax))
 		t.onExit = nil
@@ -174,10 +184,14 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 // exitStop is the end of a call for which a handler asked.
 func (k *Kernel) exitStop(t *Task) (bool, error) {
 	f := t.onExit
-	t.onExit = nil
 	if err := t.loadResult(); err != nil {
+		if errors.Is(err, errAtEntry) {
+			return false, nil
+		}
+		t.onExit = nil
 		return false, ignoreGone(err)
 	}
+	t.onExit = nil
 	if f != nil {
 		f(t)
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -38,12 +39,19 @@ func (t *Task) loadResult() error {
 	if err := ptrace.GetCallInfo(t.tid, &c); err != nil {
 		return err
 	}
+	if c.Op == ptrace.InfoEntry {
+		return errAtEntry
+	}
 	if c.Op != ptrace.InfoExit {
 		return fmt.Errorf("thread %d: not at the exit of a call (%d)", t.vtid, c.Op)
 	}
 	t.regs.Rip, t.regs.Rsp, t.regs.Rax = c.IP, c.SP, c.Nr
 	return nil
 }
+
+// errAtEntry says that a stop is the entry of a call, not its exit: it comes
+// first where a call is made again, or another one in its place.
+var errAtEntry = errors.New("at the entry of a call")
 
 // rewrite makes the call's registers in regs those of the thread.
 func (t *Task) rewrite() {

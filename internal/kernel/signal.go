@@ -79,6 +79,9 @@ var defaultIgnored = bit(unix.SIGCHLD) | bit(unix.SIGURG) | bit(unix.SIGWINCH) |
 // deliverable reports whether a parked task has a signal that would end its
 // call in Linux. A ptraced thread also stops for ignored signals: those do not count.
 func (t *Task) deliverable() bool {
+	if t.stopping {
+		return true
+	}
 	s, ok := readSigState(t.tid)
 	if !ok || s.pending == 0 {
 		return false
@@ -103,6 +106,46 @@ func (k *Kernel) wakeIfSignalled(t *Task) {
 		t.sigWake = true
 		k.sched.Wake(t.th)
 	}
+}
+
+// staleWake reports that the signal for which t was woken is gone (another
+// thread of the process took it), and there is nothing else to wake for. The
+// call must not be made then: it would sleep in the kernel with the turn.
+func (k *Kernel) staleWake(t *Task) bool {
+	if !t.sigWake || t.deliverable() {
+		return false
+	}
+	t.sigWake = false
+	w := t.wait.futex
+	if w == nil || w.woken || t.restart.set && k.Now() >= t.restart.deadline {
+		return false // the call looks at everything else again
+	}
+	deadline := int64(-1)
+	if t.restart.set {
+		deadline = t.restart.deadline
+	}
+	k.sched.Park(t.th, deadline) // keeps its place in the futex's queue
+	return true
+}
+
+// again makes the call at whose exit t waits once more, or ends it for a
+// signal: that is delivered before a repeated call would begin, so the kernel
+// must see an interrupted call now (ERESTARTSYS: SA_RESTART decides).
+func (t *Task) again(entry ptrace.Regs) verdict {
+	if !t.sigWake {
+		t.repeat(entry)
+		return pass
+	}
+	t.sigWake = false
+	t.endWith(entry, -erestartsys)
+	return ended
+}
+
+// endWith gives the call of entry, at whose exit t stands, the raw result v.
+func (t *Task) endWith(entry ptrace.Regs, v int64) {
+	t.regs = withResult(t.regs, &entry, v)
+	t.regs.Orig_rax = uint64(t.callNr)
+	t.rewrite()
 }
 
 // wakeAllSignalled looks at every parked task, in order of creation.

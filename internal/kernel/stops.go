@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -21,8 +22,10 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	tid := int(msg)
 	if k.newborn[tid] {
 		delete(k.newborn, tid)
-	} else if _, _, err := ptrace.Wait(tid, 0); err != nil {
+	} else if _, st, err := ptrace.Wait(tid, 0); err != nil {
 		return false, err
+	} else if st.Dead() {
+		return false, nil // the namespace is being killed
 	}
 	k.stats.Forks++
 	var flags uint64 // of the clone family; 0 for fork and vfork
@@ -85,14 +88,22 @@ func (k *Kernel) pidWrap(last int) error {
 }
 
 // groupStop parks a thread that job control stopped. PTRACE_LISTEN keeps it
-// stopped and lets SIGCONT through.
+// stopped and lets SIGCONT through. Its siblings join at their next turn,
+// which comes now: the kernel interrupts their calls as for a signal.
 func (k *Kernel) groupStop(t *Task, sig unix.Signal) error {
 	if err := ptrace.Listen(t.tid); err != nil {
 		return ignoreGone(err)
 	}
-	t.stopped = true
+	t.stopped, t.stopping = true, false
 	t.wait = waitFor{what: "SIGCONT after " + unix.SignalName(sig)}
 	k.sched.Park(t.th, -1)
+	for _, o := range t.proc.tasks {
+		if o.stopped || o.leaderGone || o.wait.vfork != nil {
+			continue
+		}
+		o.stopping = true
+		k.wakeIfSignalled(o)
+	}
 	if p := t.proc.parent; p != nil && k.allStopped(t.proc) {
 		k.childChanged(p)
 	}
@@ -101,28 +112,52 @@ func (k *Kernel) groupStop(t *Task, sig unix.Signal) error {
 
 func (k *Kernel) allStopped(p *Process) bool {
 	for _, t := range p.tasks {
-		if !t.stopped {
+		if !t.stopped && !t.leaderGone {
 			return false
 		}
 	}
 	return true
 }
 
-// continued collects the stop that a listening thread makes when SIGCONT (or
-// SIGKILL) ends its group stop.
-func (k *Kernel) continued(t *Task) error {
+// relook finds out what became of a listening thread after a signal that may
+// have ended its group stop. PTRACE_INTERRUPT makes it trap again in any case,
+// so this wait is always short; the stop says whether it is stopped still.
+func (k *Kernel) relook(t *Task) (ptrace.Status, error) {
+	if err := ptrace.Interrupt(t.tid); err != nil && !errors.Is(err, unix.ESRCH) {
+		return ptrace.Status{}, err
+	}
 	_, st, err := ptrace.Wait(t.tid, 0)
-	if err != nil {
-		return err
+	if err != nil || st.Dead() {
+		return st, err
+	}
+	if st.GroupStop() {
+		return st, ignoreGone(ptrace.Listen(t.tid))
 	}
 	t.stopped = false
-	if st.Dead() {
-		return k.death(t, st)
-	}
-	k.sched.Wake(t.th)
 	t.wait = waitFor{}
-	if p := t.proc.parent; p != nil {
-		k.childChanged(p)
+	k.sched.Wake(t.th)
+	return st, nil
+}
+
+// continueProcess lets a process go on after SIGCONT, and tells its parent.
+func (k *Kernel) continueProcess(p *Process) error {
+	was := false
+	for _, t := range append([]*Task(nil), p.tasks...) {
+		t.stopping = false
+		if !t.stopped {
+			continue
+		}
+		st, err := k.relook(t)
+		if err != nil {
+			return err
+		}
+		if st.Dead() {
+			return k.death(t, st)
+		}
+		was = was || !t.stopped
+	}
+	if was && p.parent != nil {
+		k.childChanged(p.parent)
 	}
 	return nil
 }

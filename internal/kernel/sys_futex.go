@@ -81,7 +81,7 @@ func (k *Kernel) futexWaitCall(t *Task, key futexKey, addr uint64, val, bits uin
 	if v != val {
 		return t.fail(unix.EAGAIN)
 	}
-	if ts := t.arg(3); ts != 0 {
+	if ts := t.arg(3); ts != 0 && !t.restart.set {
 		ns, valid, ok := t.timespec(ts)
 		if !ok {
 			return t.fail(unix.EFAULT)
@@ -108,6 +108,7 @@ func (k *Kernel) futexWaitCall(t *Task, key futexKey, addr uint64, val, bits uin
 		due := t.restart.set && k.Now() >= t.restart.deadline
 		timed := t.restart.set
 		sig := t.sigWake
+		saved := t.restart
 		t.sigWake, t.restart = false, restart{}
 		switch {
 		case w.woken:
@@ -115,7 +116,11 @@ func (k *Kernel) futexWaitCall(t *Task, key futexKey, addr uint64, val, bits uin
 		case due:
 			return t.fail(unix.ETIMEDOUT)
 		case sig:
-			return k.interrupted(t, !timed)
+			if timed { // goes on with the same deadline (restart_syscall(2))
+				t.restart = saved
+				return k.interruptedWith(t, erestartBlock)
+			}
+			return k.interrupted(t, true)
 		}
 		return t.done(0) // a spurious wake-up is allowed (futex(2))
 	}
@@ -128,17 +133,28 @@ func (k *Kernel) futexWaitCall(t *Task, key futexKey, addr uint64, val, bits uin
 // a rt_sigsuspend-like sleep is replaced by pause(2) with EINTR, and
 // restartable calls are repeated when no handler runs.
 func (k *Kernel) interrupted(t *Task, restartable bool) verdict {
+	if restartable {
+		return k.interruptedWith(t, erestartsys)
+	}
+	return k.interruptedWith(t, erestartNoHand)
+}
+
+// Results of a call that a signal interrupted (linux/errno.h): what becomes of
+// it depends on whether a handler runs, and on its SA_RESTART.
+const (
+	erestartsys    = 512
+	erestartNoHand = 514
+	erestartBlock  = 516 // restart_syscall(2) continues the call
+)
+
+func (k *Kernel) interruptedWith(t *Task, code int64) verdict {
 	entry := t.regs
 	// ppoll(NULL, 0, NULL, NULL) sleeps for ever and so finds the signal at once.
 	t.regs.Orig_rax = unix.SYS_PPOLL
 	t.regs.Rdi, t.regs.Rsi, t.regs.Rdx, t.regs.R10 = 0, 0, 0, 0
 	t.rewrite()
 	t.onExit = func(t *Task) {
-		now := t.regs
-		t.regs = withResult(now, &entry, -512) // ERESTARTSYS: SA_RESTART decides
-		if !restartable {
-			t.regs.Rax = ^uint64(513) // -514, ERESTARTNOHAND
-		}
+		t.regs = withResult(t.regs, &entry, -code)
 		t.regs.Orig_rax = entry.Orig_rax
 		t.rewrite()
 	}

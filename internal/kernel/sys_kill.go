@@ -33,40 +33,27 @@ func sysKill(k *Kernel, t *Task) verdict {
 }
 
 func (k *Kernel) afterSignal(sender *Task, sig unix.Signal, target int) {
-	if sig == unix.SIGCONT || sig == unix.SIGKILL {
-		for _, o := range append([]*Task(nil), k.order...) {
-			if !o.stopped || o.dead || !k.gotSignal(sender, o, target) {
-				continue
-			}
-			if err := k.continued(o); err != nil {
-				k.Stop(err)
-				return
-			}
-		}
-	}
-	if sig == unix.SIGKILL {
+	var err error
+	switch sig {
+	case unix.SIGKILL:
 		for _, p := range k.processesOf(sender, target) {
-			if p == sender.proc {
-				continue // its own death ends this stop
-			}
-			if err := k.awaitKilled(p); err != nil {
-				k.Stop(err)
-				return
+			if p != sender.proc && err == nil { // its own death ends this stop
+				err = k.awaitKilled(p)
 			}
 		}
+	case unix.SIGCONT:
+		for _, p := range k.processesOf(sender, target) {
+			if err == nil {
+				err = k.continueProcess(p)
+			}
+		}
+	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+	}
+	if err != nil {
+		k.Stop(err)
 		return
 	}
 	k.wakeAllSignalled()
-}
-
-// gotSignal reports whether a kill(2) with that pid argument reached o.
-func (k *Kernel) gotSignal(sender, o *Task, target int) bool {
-	for _, p := range k.processesOf(sender, target) {
-		if o.proc == p {
-			return true
-		}
-	}
-	return false
 }
 
 // processesOf lists the processes that kill(2) with that pid argument means,

@@ -43,8 +43,7 @@ func (k *Kernel) tryLock(t *Task, change func(), busy unix.Errno, what string) v
 		if r == -int64(busy) || r == -int64(unix.EACCES) && busy == unix.EAGAIN {
 			t.wait = waitFor{what: what, lock: true}
 			t.onTurn = func(t *Task) verdict {
-				t.repeat(entry)
-				return pass
+				return t.again(entry)
 			}
 			return
 		}

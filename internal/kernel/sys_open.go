@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
 )
 
 // open(2), openat(2), openat2(2), creat(2) are the kernel's, but opening a
@@ -52,8 +54,7 @@ func (k *Kernel) openFifo(t *Task, flags uint64) verdict {
 			// give ENXIO again without O_NONBLOCK and cannot block).
 			t.wait = waitFor{what: "a reader of a FIFO", lock: true}
 			t.onTurn = func(t *Task) verdict {
-				t.repeat(entry)
-				return pass
+				return t.again(entry)
 			}
 			return
 		}
@@ -80,11 +81,32 @@ func (k *Kernel) openFifo(t *Task, flags uint64) verdict {
 		t.wait = waitFor{what: "a writer of a FIFO", fifo: streamID{f.dev, f.ino}}
 		t.onTurn = func(t *Task) verdict { // stopped at the exit of a finished open
 			if t.sigWake {
-				// Linux would end the open with EINTR; the descriptor goes.
 				t.sigWake = false
+				return k.closeInterrupted(t, entry, r)
 			}
-			return pass
+			return ended
 		}
+	}
+	return toExit
+}
+
+// closeInterrupted ends the open of a FIFO that a signal interrupts: the
+// thread, at the exit of the finished open, closes the descriptor in its
+// place, and the open ends with EINTR or is made again (signal(7)).
+func (k *Kernel) closeInterrupted(t *Task, entry ptrace.Regs, fd int64) verdict {
+	at := t.regs
+	mask, err := ptrace.SigMask(t.tid)
+	if err != nil {
+		return ended
+	}
+	_ = ptrace.SetSigMask(t.tid, ^uint64(0)) // the close comes before the signal
+	t.regs.Rip -= 2
+	t.regs.Rax, t.regs.Orig_rax, t.regs.Rdi = unix.SYS_CLOSE, ^uint64(0), uint64(fd)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		_ = ptrace.SetSigMask(t.tid, mask)
+		t.regs = at
+		t.endWith(entry, -erestartsys)
 	}
 	return toExit
 }

@@ -122,6 +122,9 @@ func (k *Kernel) pollNow(t *Task, s *pollSpec) verdict {
 // that it writes is replaced by the logical one.
 func (k *Kernel) pollSignalled(t *Task, s *pollSpec) verdict {
 	nr := int(t.regs.Orig_rax)
+	if nr == unix.SYS_POLL {
+		t.restart.nr = nr // a stop and SIGCONT come back as restart_syscall(2)
+	}
 	if nr == unix.SYS_POLL || nr == unix.SYS_RESTART_SYSCALL || !s.timed {
 		return pass
 	}

@@ -176,10 +176,9 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 				t.sigWake = false
 				t.regs = withResult(t.regs, &entry, t.partial)
 				t.rewrite()
-				return pass
+				return ended
 			}
-			t.repeat(entry)
-			return pass
+			return t.again(entry)
 		}
 	}
 	return toExit

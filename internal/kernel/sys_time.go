@@ -179,22 +179,19 @@ func (k *Kernel) sleep(t *Task) verdict {
 		return t.done(0)
 	}
 	if t.sigWake {
-		// Entered with a signal pending, the kernel's sleep ends at once with
-		// EINTR or a restart. The remaining time it writes is its own: ours
-		// replaces it at the exit.
+		// The kernel's own sleep would look at the host's clock: even with a
+		// signal pending it may find its time over. hrtimer_nanosleep() writes
+		// the remaining time in any case.
 		t.sigWake = false
-		left := t.restart.deadline - k.Now()
-		rem := t.remAddr()
-		t.onExit = func(t *Task) {
-			if rem != 0 {
-				sec, ns := splitNS(left)
-				t.writeU64(rem, uint64(sec), uint64(ns))
-			}
-			if t.result() != -516 { // ERESTART_RESTARTBLOCK
-				t.restart = restart{}
-			}
+		code := int64(erestartBlock)
+		if t.callNr == unix.SYS_CLOCK_NANOSLEEP && t.intArg(1)&unix.TIMER_ABSTIME != 0 {
+			code = erestartNoHand
+			t.restart = restart{}
+		} else if rem := t.remAddr(); rem != 0 {
+			sec, ns := splitNS(t.restart.deadline - k.Now())
+			t.writeU64(rem, uint64(sec), uint64(ns))
 		}
-		return toExit
+		return k.interruptedWith(t, code)
 	}
 	t.wait = waitFor{what: "sleep"}
 	t.onTurn = k.sleep
@@ -203,7 +200,11 @@ func (k *Kernel) sleep(t *Task) verdict {
 
 // remAddr is where an interrupted relative sleep leaves the remaining time.
 func (t *Task) remAddr() uint64 {
-	switch t.callNr {
+	nr := t.callNr
+	if nr == unix.SYS_RESTART_SYSCALL {
+		nr = t.restart.nr
+	}
+	switch nr {
 	case unix.SYS_NANOSLEEP:
 		return t.arg(1)
 	case unix.SYS_CLOCK_NANOSLEEP:
@@ -216,14 +217,17 @@ func (t *Task) remAddr() uint64 {
 
 // restart_syscall(2) goes on with a sleep that a stop signal interrupted.
 func sysRestart(k *Kernel, t *Task) verdict {
+	if t.restart.nr == unix.SYS_POLL { // poll(2) may have no deadline
+		return sysPoll(k, t)
+	}
 	if !t.restart.set {
 		return t.fail(unix.EINTR)
 	}
 	switch t.restart.nr {
 	case unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP:
 		return k.sleep(t)
-	case unix.SYS_POLL:
-		return sysPoll(k, t)
+	case unix.SYS_FUTEX:
+		return sysFutex(k, t)
 	}
 	t.restart = restart{}
 	return t.fail(unix.EINTR)

@@ -20,23 +20,32 @@ func sysWait(k *Kernel, t *Task) verdict {
 	nohang := t.arg(opt)&unix.WNOHANG != 0
 	if !nohang {
 		t.setArg(opt, t.arg(opt)|unix.WNOHANG)
+	}
+	info := entry.Rdx
+	noInfo := t.callNr == unix.SYS_WAITID && info == 0
+	if noInfo {
+		// Only si_pid tells that no child had news: below the red zone there
+		// is room for it.
+		info = (entry.Rsp - 128 - 512) &^ 15
+		t.setArg(2, info)
+	}
+	if !nohang || noInfo {
 		t.rewrite()
 	}
 	t.onExit = func(t *Task) {
 		r := t.result()
 		none := r == 0
 		if t.callNr == unix.SYS_WAITID && r == 0 {
-			none = k.waitidEmpty(t, entry.Rdx)
+			none = t.waitidEmpty(info)
 		}
 		if none && !nohang {
 			t.wait = waitFor{what: "a child", children: true}
 			t.onTurn = func(t *Task) verdict {
-				t.repeat(entry)
-				return pass
+				return t.again(entry)
 			}
 			return
 		}
-		if !nohang {
+		if !nohang || noInfo {
 			t.regs = withResult(t.regs, &entry, r)
 			t.rewrite()
 		}
@@ -49,18 +58,14 @@ func sysWait(k *Kernel, t *Task) verdict {
 
 func (k *Kernel) fixRusageAtExit(t *Task, ru uint64) {
 	t.onExit = func(t *Task) {
-		if t.result() > 0 && ru != 0 {
+		if t.result() >= 0 && ru != 0 {
 			t.putRusage(ru, 0)
 		}
 	}
 }
 
 // waitidEmpty reports whether waitid found nothing: it then leaves si_pid 0.
-// Without a siginfo buffer one cannot tell; a zombie child decides.
-func (k *Kernel) waitidEmpty(t *Task, info uint64) bool {
-	if info != 0 {
-		pid, ok := t.readU32(info + 12)
-		return ok && pid == 0
-	}
-	return false
+func (t *Task) waitidEmpty(info uint64) bool {
+	pid, ok := t.readU32(info + 16)
+	return ok && pid == 0
 }

@@ -28,6 +28,13 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 			return st, err
 		}
 		if o == nil {
+			if st.Event() == unix.PTRACE_EVENT_EXEC && tid == t.proc.pid {
+				// execve(2) in a thread whose leader was gone before.
+				delete(k.tasks, t.tid)
+				t.tid, t.vtid = tid, t.proc.vpid
+				k.tasks[tid] = t
+				return st, nil
+			}
 			if st.Stopped() {
 				k.newborn[tid] = true // its parent's event comes next
 				continue
@@ -45,9 +52,7 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 			return st, nil
 		}
 		if st.Dead() {
-			if err := k.death(o, st); err != nil {
-				return st, err
-			}
+			k.bury(o) // t lives, so it was not the last
 			continue
 		}
 		return st, fmt.Errorf("wait: thread %d stopped (status %#x) out of turn", o.vtid, int(st.WaitStatus))
@@ -67,20 +72,29 @@ func (k *Kernel) takeOver(t, leader *Task) error {
 // learns of a process's end only now, which makes it a deterministic moment.
 func (k *Kernel) death(t *Task, st ptrace.Status) error {
 	p := t.proc
+	if k.bury(t) {
+		return k.processEnd(p, st)
+	}
+	return k.reapDying(p)
+}
+
+// bury forgets a dead thread; it reports whether it was its process's last.
+func (k *Kernel) bury(t *Task) bool {
 	k.progress = true
 	k.clearChildTID(t)
-	last := k.removeTask(t)
-	if !last {
-		return k.reapDying(p)
-	}
+	return k.removeTask(t)
+}
+
+// processEnd does what follows from the end of a process's last thread.
+func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 	if k.log != nil {
 		k.log.exit(k, p, st)
 	}
 	parent := p.parent
-	leader := p.pid
 	k.removeProcess(p)
 	if v := p.vforkTask; v != nil {
 		p.vforkTask = nil
+		v.wait = waitFor{}
 		k.sched.Wake(v.th)
 	}
 	if p == k.root {
@@ -90,51 +104,70 @@ func (k *Kernel) death(t *Task, st ptrace.Status) error {
 	if parent != nil {
 		k.childChanged(parent)
 	}
-	_ = leader
-	// The end of a session leader hangs up its terminal's foreground group.
+	// The end of a process sends more: the parent's death signal, and that of
+	// a session leader hangs up its terminal and continues stopped orphans.
+	return k.recheckAll()
+}
+
+// recheckAll follows up signals that the kernel sent by itself: stopped
+// processes may go on or die, parked calls may end.
+func (k *Kernel) recheckAll() error {
+	for _, t := range append([]*Task(nil), k.order...) {
+		if t.dead || !t.stopped {
+			continue
+		}
+		s, ok := readSigState(t.tid)
+		if ok && s.pending&(bit(unix.SIGCONT)|bit(unix.SIGKILL)) == 0 {
+			continue
+		}
+		if err := k.continueProcess(t.proc); err != nil {
+			return err
+		}
+	}
 	k.wakeAllSignalled()
 	return nil
 }
 
-// reapDying collects siblings that die with a thread: after exit_group(2) or
-// a fatal signal, requests on them fail although they were stopped.
+// reapDying collects the siblings that die with a thread after exit_group(2)
+// or a fatal signal. The leader is reported only after all others.
 func (k *Kernel) reapDying(p *Process) error {
-	for _, o := range append([]*Task(nil), p.tasks...) {
-		if o.dead || o == k.leaderWaiting(p) {
-			continue
+	for again := true; again; {
+		again = false
+		for _, o := range append([]*Task(nil), p.tasks...) {
+			last := len(p.tasks) == 1
+			if o.dead || o.tid == p.pid && !last {
+				continue
+			}
+			st, err := k.dying(o)
+			if err != nil {
+				return err
+			}
+			if !st.Dead() {
+				continue
+			}
+			if k.bury(o) {
+				return k.processEnd(p, st)
+			}
+			again = true
 		}
-		if _, err := ptrace.EventMsg(o.tid); !errors.Is(err, unix.ESRCH) {
-			continue
-		}
-		if o.tid == p.pid && len(p.tasks) > 1 {
-			continue // the leader is reported last
-		}
-		_, st, err := ptrace.Wait(o.tid, 0)
-		if err != nil {
-			return err
-		}
-		if st.Dead() {
-			return k.death(o, st)
-		}
-	}
-	if l := k.leaderWaiting(p); l != nil && len(p.tasks) == 1 {
-		_, st, err := ptrace.Wait(l.tid, 0)
-		if err != nil {
-			return err
-		}
-		return k.death(l, st)
 	}
 	return nil
 }
 
-// leaderWaiting is the leader that has called exit(2) before its siblings.
-func (k *Kernel) leaderWaiting(p *Process) *Task {
-	for _, t := range p.tasks {
-		if t.tid == p.pid && t.leaderGone {
-			return t
+// dying collects o's death if it is dying; a zero status means that it lives.
+// Requests on a thread that SIGKILL or exit_group(2) reached fail at once,
+// although it was stopped (ptrace_check_attach).
+func (k *Kernel) dying(o *Task) (ptrace.Status, error) {
+	if o.stopped {
+		return k.relook(o)
+	}
+	if !o.leaderGone {
+		if _, err := ptrace.EventMsg(o.tid); !errors.Is(err, unix.ESRCH) {
+			return ptrace.Status{}, err
 		}
 	}
-	return nil
+	_, st, err := ptrace.Wait(o.tid, 0)
+	return st, err
 }
 
 // childChanged tells a process that one of its children ended or stopped.
@@ -164,27 +197,13 @@ func peekAny() (int, error) {
 }
 
 // awaitKilled waits for the death of every thread of p, which was sent
-// SIGKILL: it ends them even where they are stopped, at its own time.
+// SIGKILL: it ends them even where they are stopped, at its own time. A process
+// that the sender may not signal just lives on.
 func (k *Kernel) awaitKilled(p *Process) error {
-	for len(p.tasks) > 0 && k.procs[p.pid] == p {
-		var pick *Task
-		for _, t := range p.tasks {
-			if pick == nil || pick.tid == p.pid {
-				pick = t
-			}
-		}
-		_, st, err := ptrace.Wait(pick.tid, 0)
-		if err != nil {
-			return err
-		}
-		if !st.Dead() {
-			continue
-		}
-		if err := k.death(pick, st); err != nil {
-			return err
-		}
+	if k.procs[p.pid] != p {
+		return nil
 	}
-	return nil
+	return k.reapDying(p)
 }
 
 // Reap collects all guest threads after pid 1 was killed: a namespace cannot
