@@ -68,7 +68,7 @@ func (m *model) event(ns int64) bool {
 	}
 	m.used++
 	f := m.first()
-	return m.used >= m.quantum && len(m.queue) > 0 || f >= 0 && m.timers[f].when <= m.now
+	return m.used >= m.quantum || f >= 0 && m.timers[f].when <= m.now
 }
 
 func (m *model) due() []int {

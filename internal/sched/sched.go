@@ -52,7 +52,7 @@ type Sched struct {
 }
 
 // New starts the clock at now (ns since 1970); a thread may use quantum
-// events per turn while others are ready.
+// events per turn.
 func New(now int64, quantum int) *Sched { return &Sched{now: now, quantum: quantum} }
 
 // Now is the logical time in ns since 1970.
@@ -89,17 +89,18 @@ func (s *Sched) Next() *Thread {
 	return t
 }
 
-// Event counts one event of class-defined cost against the running thread and moves the clock
-// by ns. It reports whether the thread should give up the turn at the next
-// safe point: its quantum is used up and somebody else waits, or a timer is due.
+// Event counts one event of the running thread and moves the clock by ns. It
+// reports whether the thread should give up the turn at the next safe point:
+// its quantum is used up, or a timer is due. An empty queue does not spare it:
+// parked threads may have become ready without our knowing, and a thread that
+// polls for what they do would otherwise keep the turn for ever.
 func (s *Sched) Event(ns int64) bool {
 	s.now += ns
 	if s.cur == nil {
 		return false
 	}
 	s.cur.used++
-	return s.cur.used >= s.quantum && len(s.queue) > 0 ||
-		len(s.timers) > 0 && s.timers[0].When <= s.now
+	return s.cur.used >= s.quantum || len(s.timers) > 0 && s.timers[0].When <= s.now
 }
 
 // Yield puts the running thread at the end of the run queue.

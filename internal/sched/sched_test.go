@@ -5,15 +5,19 @@ import (
 	"testing"
 )
 
-// A lone thread keeps the turn: nobody waits for it.
+// A lone thread gives up the turn too, and gets it back with a new quantum:
+// what the parked threads wait for may have come meanwhile.
 func TestQuantumAlone(t *testing.T) {
 	s := New(0, 2)
-	s.Add("a")
-	s.Next()
-	for range 10 {
-		if s.Event(1) {
-			t.Fatal("a lone thread was asked to give up the turn")
+	th := s.Add("a")
+	for turn := range 3 {
+		if s.Next() != th {
+			t.Fatalf("turn %d: the only thread does not have it", turn)
 		}
+		if s.Event(1) || !s.Event(1) {
+			t.Fatalf("turn %d: not asked to give up at the second event", turn)
+		}
+		s.Yield()
 	}
 }
 
