@@ -33,6 +33,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 			return ptrace.Status{}, err
 		}
 		k.wakeReady()
+		k.wakeTTY()
 		k.wakeLockWaiters()
 		k.fireTimers()
 		th := k.sched.Next()

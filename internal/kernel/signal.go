@@ -105,6 +105,12 @@ func (k *Kernel) wakeIfSignalled(t *Task) {
 	if t.deliverable() {
 		t.sigWake = true
 		k.sched.Wake(t.th)
+		return
+	}
+	if t.wait.sigfd != 0 {
+		if s, ok := readSigState(t.tid); ok && s.pending&t.wait.sigfd != 0 {
+			k.sched.Wake(t.th)
+		}
 	}
 }
 

@@ -54,6 +54,14 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 			ready = true
 			break
 		}
+		if mask, ok := f.signalfdMask(); ok {
+			f.close()
+			if p.events&unix.POLLIN != 0 {
+				w.sigfd |= mask
+			}
+			continue
+		}
+		w.tty = w.tty || f.class == fdTTY
 		if f.ready(p.events) || f.class == fdTree {
 			f.close()
 			ready = true
@@ -61,6 +69,10 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 		}
 		w.outside = w.outside || k.isOutside(&f)
 		w.fds = append(w.fds, waitFD{fd: f.fd, events: uint32(uint16(p.events))})
+	}
+	if w.sigfd != 0 && !ready {
+		s, ok := readSigState(t.tid)
+		ready = !ok || s.pending&w.sigfd != 0
 	}
 	if ready {
 		for i := range w.fds {

@@ -75,11 +75,25 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		f.close()
 		return pass
 	}
-	if f.nonblock() || f.ready(events) {
+	if f.nonblock() {
 		f.close()
 		return pass
 	}
-	t.wait = waitFor{what: what, fds: []waitFD{{fd: f.fd, events: uint32(uint16(events))}}, outside: k.isOutside(f)}
+	// A signalfd asks for the signals of whoever polls it: not ours.
+	if mask, ok := f.signalfdMask(); ok {
+		f.close()
+		if s, ok := readSigState(t.tid); !ok || s.pending&mask != 0 {
+			return pass
+		}
+		t.wait = waitFor{what: what, sigfd: mask}
+		t.onTurn = func(t *Task) verdict { return sysRead(k, t) }
+		return park
+	}
+	if f.ready(events) {
+		f.close()
+		return pass
+	}
+	t.wait = waitFor{what: what, tty: f.class == fdTTY, fds: []waitFD{{fd: f.fd, events: uint32(uint16(events))}}, outside: k.isOutside(f)}
 	n := t.intArg(0)
 	t.onTurn = func(t *Task) verdict {
 		g := k.file(t, n)
@@ -143,12 +157,17 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 	}
 	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
 	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
-	ours := f.fd
+	ours, class := f.fd, f.class
 	f.fd = -1
 	t.rewrite()
 	total, _ := lengthOf(t, &entry)
 	t.onExit = func(t *Task) {
 		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
+		if class == fdTTY && t.result() > 0 {
+			if err := k.ttyWritten(ours); err != nil {
+				k.Stop(err)
+			}
+		}
 		unix.Close(ours)
 		r := t.result()
 		switch {

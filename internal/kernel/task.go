@@ -55,7 +55,9 @@ type waitFor struct {
 	vfork    *Process
 	mask     uint64 // signal mask in force during the call, if hasMask
 	hasMask  bool
-	outside  bool // something that the world outside the container decides
+	tty      bool   // one of fds is a terminal
+	sigfd    uint64 // signals that a signalfd among the descriptors would give
+	outside  bool   // something that the world outside the container decides
 }
 
 // restart is what restart_syscall(2) continues: an absolute deadline.

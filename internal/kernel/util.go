@@ -60,3 +60,29 @@ func siginfoPid(si *unix.Siginfo) int {
 func getU32(b []byte) uint32    { return binary.LittleEndian.Uint32(b) }
 func getU64(b []byte) uint64    { return binary.LittleEndian.Uint64(b) }
 func putU64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
+
+func readStat(pid int) ([]byte, error) {
+	return os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+}
+
+// statFields are the fields of a process's stat file that follow its name.
+func statFields(b []byte) [][]byte {
+	i := bytes.LastIndexByte(b, ')')
+	if i < 0 {
+		return nil
+	}
+	return bytes.Fields(b[i+1:])
+}
+
+// signalfdMask is the set that one of our duplicates of a signalfd(2)
+// descriptor accepts; ok is false when it is something else.
+func (f *file) signalfdMask() (mask uint64, ok bool) {
+	if f.class != fdAnon || f.fd < 0 {
+		return 0, false
+	}
+	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
+	if err != nil || indexLine(b, "sigmask:\t") < 0 {
+		return 0, false
+	}
+	return hexLine(b, "sigmask:\t"), true
+}

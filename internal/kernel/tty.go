@@ -1,0 +1,92 @@
+package kernel
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// What is written to one side of a pseudo terminal reaches the other through a
+// work queue of the kernel (flush_to_ldisc, drivers/tty/tty_buffer.c): at a
+// moment of its own the reader becomes ready, and ^C typed at the master sends
+// its signal. Two facts make it happen at ours: poll(2) of a side waits for
+// its pending input to be processed before it says "nothing there" (n_tty_poll
+// calls tty_buffer_flush_work), and the supervisor can open the slave of a
+// master that the guest holds (TIOCGPTPEER).
+
+// wakeTTY asks the terminals of parked tasks directly: the readiness list of
+// an epoll set is filled by the work queue and may lag behind.
+func (k *Kernel) wakeTTY() {
+	for _, t := range k.order {
+		if !t.wait.tty {
+			continue
+		}
+		for i := range t.wait.fds {
+			w := &t.wait.fds[i]
+			f := file{fd: w.fd}
+			if w.fd >= 0 && f.ready(int16(uint16(w.events))) {
+				k.sched.Wake(t.th)
+				break
+			}
+		}
+	}
+}
+
+// ttyWritten lets the line discipline finish with what was just written to
+// the terminal fd, and follows up the signals that came of it.
+func (k *Kernel) ttyWritten(fd int) error {
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		return nil // a slave: its master's side sends no signals
+	}
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(p[:], 0); err != nil || p[0].Revents&unix.POLLHUP != 0 {
+		return nil
+	}
+	if k.hasTerminal(n) {
+		// The slave is open already (no hang-up, and it has a session), so
+		// opening it once more changes nothing that the guest can see.
+		s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
+		if e == 0 {
+			peer := file{fd: int(s)}
+			peer.ready(unix.POLLIN)
+			peer.close()
+		}
+	}
+	return k.recheckAll()
+}
+
+// hasTerminal reports whether some process has slave n as its controlling
+// terminal (proc_pid_stat(5), tty_nr).
+func (k *Kernel) hasTerminal(n int) bool {
+	for _, p := range k.order {
+		if p.tid == p.proc.pid && ttyNumber(p.tid) == n {
+			return true
+		}
+	}
+	return false
+}
+
+// ttyNumber is the number of the pty slave that controls a process, or -1.
+func ttyNumber(pid int) int {
+	b, err := readStat(pid)
+	if err != nil {
+		return -1
+	}
+	f := statFields(b)
+	if len(f) < 5 {
+		return -1
+	}
+	dev, err := strconv.Atoi(string(f[4])) // tty_nr, field 7
+	if err != nil {
+		return -1
+	}
+	// new_encode_dev: minor bits 31-20 and 7-0, major bits 15-8.
+	major, minor := dev>>8&0xfff, dev&0xff|dev>>12&0xfff00
+	if major != unix98Slave {
+		return -1
+	}
+	return minor
+}
+
+const unix98Slave = 136 // Documentation/admin-guide/devices.txt
