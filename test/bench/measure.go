@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -66,24 +65,17 @@ func (r runner) run(ctx context.Context, w workload) (cost, error) {
 	var diag bytes.Buffer
 	cmd.Stderr = &diag
 	cmd.WaitDelay = 10 * time.Second
+	meter := newMeter()
+	defer meter.close()
+	meter.attach(cmd)
+	before := meter.seconds()
 	start := time.Now()
-	before := childCPU()
 	err = cmd.Run()
-	c := cost{Wall: time.Since(start).Seconds(), CPU: childCPU() - before}
+	c := cost{Wall: time.Since(start).Seconds(), CPU: meter.seconds() - before}
 	if err != nil {
 		return c, fmt.Errorf("%s: %s: %w: %s", r.name, w.name, err, lastLine(diag.String()))
 	}
 	return c, nil
-}
-
-// childCPU is the CPU time of all waited-for descendants. Unlike the state
-// of one process it has those that a child has reaped.
-func childCPU() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 func lastLine(s string) string {
