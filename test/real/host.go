@@ -45,7 +45,7 @@ func Hosts(other int) [2]Host {
 // start readies the host: a directory that holds a copy of src and is the
 // working directory, and the load. The copy belongs to the host's user.
 func (h Host) start(src string) (dir string, undo func(), err error) {
-	dir, err = os.MkdirTemp(h.Scratch, "dettrace "+h.Name+" ")
+	dir, err = os.MkdirTemp(h.Scratch, "dettrace-"+h.Name+"-")
 	if err != nil {
 		return "", nil, fmt.Errorf("host %s: %w", h.Name, err)
 	}
@@ -90,7 +90,8 @@ func (h Host) command(dir string, argv ...string) *exec.Cmd {
 	return cmd
 }
 
-// copyTree copies files, directories and symlinks with their modes.
+// copyTree copies files, directories and symlinks with their modes and times:
+// generated files must stay newer than what they come from.
 func copyTree(from, to string, reverse bool) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -128,7 +129,10 @@ func copyTree(from, to string, reverse bool) error {
 			return err
 		}
 	}
-	return os.Chmod(to, info.Mode().Perm())
+	if err := os.Chmod(to, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 func chownTree(dir string, id int) error {

@@ -122,6 +122,12 @@ func testBuild(t *testing.T, b Build, cache, bin, results string, row *tableRow)
 		runs[i] = o
 	}
 	row.con = runs[0]
+	if _, err := os.Stat(runs[0].Tar); err != nil {
+		// Nothing was saved; the first event that differs may still tell why.
+		event, err := firstEvent(runs[0].Log, runs[1].Log)
+		t.Logf("first event that differs: %s %v", event, err)
+		return
+	}
 	if compare(t, runs[0], runs[1]) {
 		row.same = "yes"
 	}

@@ -104,19 +104,24 @@ func contained(b Build, h Host, cache, dettrace, keep string) (outcome, error) {
 	if image != "host" {
 		image = filepath.Join(cache, image)
 	}
+	// Both runs save to one path, as the closing line on stderr names it.
+	changes := filepath.Join(keep, "changes.tar")
 	saved, log := filepath.Join(keep, h.Name+".tar"), filepath.Join(keep, h.Name+".log")
-	for _, f := range []string{saved, log} {
+	for _, f := range []string{changes, saved, log} {
 		if err := os.RemoveAll(f); err != nil {
 			return outcome{}, err
 		}
 	}
 	o, err := collect(h.command(dir, dettrace, "run", "--image", image, "--no-default-input",
 		"-i", filepath.Join(dir, "in")+":"+b.Guest, "-w", path.Join(b.Guest, b.Sub),
-		"--save", saved, "--log", log, "--report", filepath.Join(keep, h.Name+".json"), "--force",
+		"--save", changes, "--log", log, "--report", filepath.Join(keep, h.Name+".json"), "--force",
 		"--", "sh", "-c", b.Script))
 	if err != nil {
 		return o, fmt.Errorf("dettrace: %w", err)
 	}
 	o.Tar, o.Log = saved, log
-	return o, nil
+	if o.Status != 0 {
+		return o, nil // dettrace's own failures save nothing
+	}
+	return o, os.Rename(changes, saved)
 }
