@@ -33,7 +33,7 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		}
 		return t.fail(unix.ENOTTY)
 	case fdTTY:
-		return pass
+		return k.ttyCall(t)
 	case fdTree, fdProc, fdNull, fdRandom, fdMem:
 		switch req {
 		case fionread, unix.FS_IOC_GETFLAGS:

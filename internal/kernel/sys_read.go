@@ -79,6 +79,10 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		f.close()
 		return pass
 	}
+	if events == unix.POLLIN && t.inBackground(f) {
+		f.close()
+		return k.ttyCall(t)
+	}
 	// A signalfd asks for the signals of whoever polls it: not ours.
 	if mask, ok := f.signalfdMask(); ok {
 		f.close()

@@ -90,3 +90,35 @@ func ttyNumber(pid int) int {
 }
 
 const unix98Slave = 136 // Documentation/admin-guide/devices.txt
+
+// inBackground reports that t reads from its controlling terminal while
+// another process group is in the foreground: the kernel then answers at
+// once, with SIGTTIN to the group or EIO (tty_check_change).
+func (t *Task) inBackground(f *file) bool {
+	if f.class != fdTTY {
+		return false
+	}
+	b, err := readStat(t.proc.pid)
+	if err != nil {
+		return false
+	}
+	s := statFields(b) // state ppid pgrp session tty_nr tpgid
+	if len(s) < 6 || string(s[2]) == string(s[5]) || string(s[4]) == "0" {
+		return false
+	}
+	if unix.Major(f.rdev) == 5 { // /dev/tty
+		return unix.Minor(f.rdev) == 0
+	}
+	return unix.Major(f.rdev) == unix98Slave && int(unix.Minor(f.rdev)) == ttyNumber(t.proc.pid)
+}
+
+// ttyCall lets the kernel do a call that may send signals to process groups
+// of a terminal, and follows them up.
+func (k *Kernel) ttyCall(t *Task) verdict {
+	t.onExit = func(*Task) {
+		if err := k.recheckAll(); err != nil {
+			k.Stop(err)
+		}
+	}
+	return toExit
+}
