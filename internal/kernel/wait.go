@@ -154,7 +154,7 @@ func (k *Kernel) reapDying(p *Process) error {
 	return nil
 }
 
-// dying collects o's death if it is dying; a zero status means that it lives.
+// dying collects o's death if it is dying; alive is the status if it is not.
 // Requests on a thread that SIGKILL or exit_group(2) reached fail at once,
 // although it was stopped (ptrace_check_attach).
 func (k *Kernel) dying(o *Task) (ptrace.Status, error) {
@@ -163,12 +163,15 @@ func (k *Kernel) dying(o *Task) (ptrace.Status, error) {
 	}
 	if !o.leaderGone {
 		if _, err := ptrace.EventMsg(o.tid); !errors.Is(err, unix.ESRCH) {
-			return ptrace.Status{}, err
+			return alive(), err
 		}
 	}
 	_, st, err := ptrace.Wait(o.tid, 0)
 	return st, err
 }
+
+// alive is a status that is no death; the zero status means exit with 0.
+func alive() ptrace.Status { return ptrace.Status{WaitStatus: 0x7f} }
 
 // childChanged tells a process that one of its children ended or stopped.
 func (k *Kernel) childChanged(p *Process) {
