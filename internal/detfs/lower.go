@@ -64,17 +64,6 @@ func (l *lowerFiles) forget(n *node) {
 	}
 }
 
-func (l *lowerFiles) close() error {
-	var errs []error
-	for i := range l.slots {
-		if l.slots[i].f != nil {
-			errs = append(errs, l.slots[i].f.Close())
-			l.slots[i] = lowerFile{}
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // readLower fills b from n's layer.
 func (f *fsys) readLower(n *node, b []byte, off int64) error {
 	file, err := f.open.get(n)

@@ -6,6 +6,8 @@ import (
 )
 
 // code is the program's text (init_amd64.s). It is copied, never called.
+//
+//lint:ignore U1000 assembly takes its address
 func code()
 
 // codeAddr is the address of code. A Go function value would give that of a

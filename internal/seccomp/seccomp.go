@@ -49,7 +49,7 @@ const (
 )
 
 // errRows is returned for a table that does not cover 0..n in order.
-var errRows = errors.New("rows are not numbered 0, 1, 2, ...")
+var errRows = errors.New("rows are not numbered from 0 without gaps")
 
 // Compile gives the filter for rows, which must be complete and sorted by
 // number. The caller installs it with NO_NEW_PRIVS and without TSYNC.
