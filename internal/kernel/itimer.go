@@ -12,8 +12,6 @@ import (
 // the logical clock. CPU-time timers count logical time as well.
 type itimers struct {
 	t [3]itimer
-	// fired counts expirations whose signal is on its way.
-	fired uint64
 }
 
 type itimer struct {
@@ -29,9 +27,6 @@ type fireITimer struct {
 
 var itimerSignal = [3]unix.Signal{unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF}
 
-// firing reports whether a pending signal of that kind comes from a timer.
-func (i *itimers) firing(sig unix.Signal) bool { return i.fired&bit(sig) != 0 }
-
 // fireTimers runs the timers that are due.
 func (k *Kernel) fireTimers() {
 	for _, tm := range k.sched.Due() {
@@ -45,7 +40,6 @@ func (k *Kernel) fireTimers() {
 			if it.interval > 0 {
 				it.timer = k.sched.AddTimer(tm.When+it.interval, d)
 			}
-			d.p.timers.fired |= bit(itimerSignal[d.which])
 			k.sendSignal(d.p, itimerSignal[d.which])
 		case func():
 			d()

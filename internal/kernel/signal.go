@@ -37,11 +37,13 @@ func (k *Kernel) fixSigInfo(t *Task, sig unix.Signal) {
 	case sig == unix.SIGCHLD && code > 0:
 		// si_utime, si_stime follow pid, uid, status (sigaction(2)).
 		clear(si[32:48])
-	case t.proc.timers.firing(sig) && code == siUser && binary.LittleEndian.Uint32(si[16:]) == 0:
+	case code == siUser && binary.LittleEndian.Uint32(si[16:]) == 0:
+		// Only the supervisor is outside the guest's pid namespace and so has
+		// no number there: this is an interval timer's.
 		clear(si[16:])
-		if !timerInfo(t.proc, sig, &si) {
-			binary.LittleEndian.PutUint32(si[8:], siKernel)
-		}
+		binary.LittleEndian.PutUint32(si[8:], siKernel)
+	case code == siTimer:
+		t.proc.timerDelivered(&si)
 	default:
 		return
 	}

@@ -19,7 +19,9 @@ type posixTimer struct {
 	target   *Task  // SIGEV_THREAD_ID
 	timer    *sched.Timer
 	interval int64
-	overrun  int
+	overrun  int  // of the signal delivered last
+	pending  bool // its signal is queued
+	missed   int  // expirations since then
 }
 
 const (
@@ -107,39 +109,54 @@ func (k *Kernel) armPosix(p *Process, x *posixTimer, when int64) {
 			n = (k.Now() - when) / x.interval
 			k.armPosix(p, x, when+(n+1)*x.interval)
 		}
-		x.overrun = int(n)
 		if x.notify != sigevNone && k.procs[p.pid] == p {
-			k.sendTimerSignal(p, x)
+			k.sendTimerSignal(p, x, int(n))
 		}
 	})
 }
 
-// sendTimerSignal queues a signal that looks as one of a timer: sent with our
-// mark in the value, mended to SI_TIMER when it is delivered (see fixSigInfo).
-func (k *Kernel) sendTimerSignal(p *Process, x *posixTimer) {
-	p.timers.fired |= bit(x.sig)
-	if x.target != nil && !x.target.dead {
-		_ = unix.Tgkill(p.pid, x.target.tid, x.sig)
+// sendTimerSignal queues the signal of an expiration, or counts an overrun
+// while the one before is still pending (timer_getoverrun(2)).
+func (k *Kernel) sendTimerSignal(p *Process, x *posixTimer, more int) {
+	who := p.pid
+	if x.target != nil {
+		if x.target.dead {
+			return
+		}
+		who = x.target.tid
+	}
+	if x.pending {
+		if s, ok := readSigState(who); ok && s.pending&bit(x.sig) != 0 {
+			x.missed += more + 1
+			return
+		}
+	}
+	x.pending, x.missed = true, more
+	var si ptrace.SigInfo
+	code := int32(siTimer)
+	binary.LittleEndian.PutUint32(si[0:], uint32(x.sig))
+	binary.LittleEndian.PutUint32(si[8:], uint32(code))
+	binary.LittleEndian.PutUint32(si[16:], uint32(x.id))
+	binary.LittleEndian.PutUint64(si[24:], x.value)
+	if x.target != nil {
+		queueSignal(p.pid, x.target.tid, x.sig, (*[128]byte)(&si))
 		k.wakeIfSignalled(x.target)
 		return
 	}
-	k.sendSignal(p, x.sig)
+	queueSignal(p.pid, 0, x.sig, (*[128]byte)(&si))
+	for _, t := range p.tasks {
+		k.wakeIfSignalled(t)
+	}
 }
 
-// timerInfo fills the siginfo of a POSIX timer's signal (sigaction(2)).
-func timerInfo(p *Process, sig unix.Signal, si *ptrace.SigInfo) bool {
-	for _, x := range p.posix {
-		if x.sig != sig || x.notify == sigevNone {
-			continue
-		}
-		code := int32(siTimer)
-		binary.LittleEndian.PutUint32(si[8:], uint32(code))
-		binary.LittleEndian.PutUint32(si[16:], uint32(x.id))
-		binary.LittleEndian.PutUint32(si[20:], uint32(x.overrun))
-		binary.LittleEndian.PutUint64(si[24:], x.value)
-		return true
+// timerDelivered gives a timer's signal its overrun count.
+func (p *Process) timerDelivered(si *ptrace.SigInfo) {
+	x := p.posixTimer(int(int32(binary.LittleEndian.Uint32(si[16:]))))
+	if x == nil {
+		return
 	}
-	return false
+	x.overrun, x.pending, x.missed = x.missed, false, 0
+	binary.LittleEndian.PutUint32(si[20:], uint32(x.overrun))
 }
 
 // stopPosix ends all POSIX timers of a process: at its end and at execve(2).

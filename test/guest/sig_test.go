@@ -83,3 +83,15 @@ func TestTerminalJobs(t *testing.T) {
 		}
 	}
 }
+
+// Where signals come from, and what they carry.
+func TestSigInfo(t *testing.T) {
+	dir := compile(t, "sig_info")
+	want, err := exec.Command(filepath.Join(dir, "sig_info")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(twice(t, "-i", dir+":/sig", "--", "/sig/sig_info"), "\n"); got != strings.TrimSpace(string(want)) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
