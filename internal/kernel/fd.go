@@ -56,7 +56,14 @@ func (f *file) nonblock() bool {
 // file fetches guest descriptor n of t's process. The class is fdBad, and
 // nothing is to be closed, when there is no such descriptor.
 func (k *Kernel) file(t *Task, n int) file {
-	r, _, e := unix.RawSyscall(unix.SYS_PIDFD_GETFD, uintptr(t.proc.pidfd), uintptr(n), 0)
+	pidfd := t.proc.pidfd
+	if t.proc.leaderGone() { // a dead leader has no descriptors any more
+		if x, err := unix.PidfdOpen(t.tid, unix.O_EXCL); err == nil { // PIDFD_THREAD, Linux 6.9
+			defer unix.Close(x)
+			pidfd = x
+		}
+	}
+	r, _, e := unix.RawSyscall(unix.SYS_PIDFD_GETFD, uintptr(pidfd), uintptr(n), 0)
 	if e != 0 {
 		return file{fd: -1}
 	}

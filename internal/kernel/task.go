@@ -95,6 +95,9 @@ func (p *Process) describe() string {
 	return fmt.Sprintf("%s (pid %d)", p.comm, p.vpid)
 }
 
+// leaderGone reports that the leader has called exit(2) before its siblings.
+func (p *Process) leaderGone() bool { return len(p.tasks) > 0 && p.tasks[0].leaderGone }
+
 // newProcess registers a thread group whose first thread is tid.
 func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 	fd, err := unix.PidfdOpen(tid, 0)

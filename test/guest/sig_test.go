@@ -95,3 +95,12 @@ func TestSigInfo(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// Leaders that exit first, groups that are killed while stopped, orphans.
+func TestEnds(t *testing.T) {
+	dir := compile(t, "job_ends")
+	want := "late thread exits\nleader first 700\nmany parked a00\nstopped 137f\nkilled 9\nnowait 4\n400\nwclone 1 600\nsubreaper 800"
+	if got := strings.Join(twice(t, "-i", dir+":/sig", "--", "/sig/job_ends"), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
