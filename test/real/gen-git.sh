@@ -35,5 +35,5 @@ int main(void) { printf("version %s built %s %s\n", VERSION, __DATE__, __TIME__)
 END
 git add .
 commit 1600000000 "Add the program"
-git tag v1.0
+GIT_COMMITTER_DATE='1600000000 +0000' git tag -a -m 'First release' v1.0
 git gc -q
