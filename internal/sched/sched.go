@@ -42,7 +42,9 @@ func (t *Thread) Expired() bool { return t.expired }
 // Sched holds the run queue, the parked threads' timers and the logical clock.
 type Sched struct {
 	now     int64 // ns since 1970
-	quantum int   // events per turn
+	quantum int   // events per turn, on average
+	turns   uint64
+	limit   int // events of this turn
 	queue   []*Thread
 	cur     *Thread
 	parks   uint64
@@ -52,7 +54,7 @@ type Sched struct {
 }
 
 // New starts the clock at now (ns since 1970); a thread may use quantum
-// events per turn.
+// events per turn, on average.
 func New(now int64, quantum int) *Sched { return &Sched{now: now, quantum: quantum} }
 
 // Now is the logical time in ns since 1970.
@@ -85,6 +87,8 @@ func (s *Sched) Next() *Thread {
 	s.queue[len(s.queue)-1] = nil
 	s.queue = s.queue[:len(s.queue)-1]
 	t.state, t.used = Running, 0
+	s.turns++
+	s.limit = turnLimit(s.turns, s.quantum)
 	s.cur = t
 	return t
 }
@@ -100,7 +104,19 @@ func (s *Sched) Event(ns int64) bool {
 		return false
 	}
 	s.cur.used++
-	return s.cur.used >= s.quantum || len(s.timers) > 0 && s.timers[0].When <= s.now
+	return s.cur.used >= s.limit || len(s.timers) > 0 && s.timers[0].When <= s.now
+}
+
+// turnLimit is the quantum of the n-th turn: between a half and one and a half
+// of the average, spread by a fixed mixing function (splitmix64). With turns of
+// equal length a loop whose period divides them gives up the turn at the same
+// place for ever, for instance always with a lock held that others wait for.
+func turnLimit(n uint64, quantum int) int {
+	z := n * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return max(quantum/2+int(z%uint64(max(quantum, 1))), 1)
 }
 
 // Yield puts the running thread at the end of the run queue.

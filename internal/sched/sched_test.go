@@ -14,8 +14,12 @@ func TestQuantumAlone(t *testing.T) {
 		if s.Next() != th {
 			t.Fatalf("turn %d: the only thread does not have it", turn)
 		}
-		if s.Event(1) || !s.Event(1) {
-			t.Fatalf("turn %d: not asked to give up at the second event", turn)
+		n := 1
+		for !s.Event(1) {
+			n++
+		}
+		if n > 3 {
+			t.Fatalf("turn %d: not asked to give up in %d events", turn, n)
 		}
 		s.Yield()
 	}
@@ -160,5 +164,24 @@ func BenchmarkYield10k(b *testing.B) {
 	for b.Loop() {
 		s.Next()
 		s.Yield()
+	}
+}
+
+// No period divides the turns: a loop of p events gives up the turn at each of
+// its places, which a polling thread that holds a lock in most of them needs.
+func TestTurnsHaveNoPeriod(t *testing.T) {
+	for p := 1; p <= 64; p++ {
+		at, seen := 0, make(map[int]bool)
+		for n := uint64(1); n <= 2000; n++ {
+			l := turnLimit(n, 1000)
+			if l < 500 || l >= 1500 {
+				t.Fatalf("turn %d: %d events", n, l)
+			}
+			at = (at + l) % p
+			seen[at] = true
+		}
+		if len(seen) != p {
+			t.Errorf("period %d: given up at %d places only", p, len(seen))
+		}
 	}
 }
