@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -64,7 +65,13 @@ func (k *Kernel) file(t *Task, n int) file {
 		}
 	}
 	r, _, e := unix.RawSyscall(unix.SYS_PIDFD_GETFD, uintptr(pidfd), uintptr(n), 0)
-	if e != 0 {
+	switch e {
+	case 0:
+	case unix.EMFILE, unix.ENFILE, unix.ENOMEM:
+		// Not the guest's doing: "no such descriptor" would be a wrong answer.
+		k.Stop(fmt.Errorf("hold a descriptor of %s: %w", t.proc.describe(), e))
+		return file{fd: -1}
+	default:
 		return file{fd: -1}
 	}
 	f := file{fd: int(r)}

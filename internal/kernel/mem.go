@@ -124,24 +124,6 @@ func (t *Task) iovecs(addr uint64, n int) ([]iov, unix.Errno) {
 	return v, 0
 }
 
-// gather reads up to max bytes from the buffers.
-func (t *Task) gather(v []iov, max int) ([]byte, bool) {
-	var out []byte
-	for _, x := range v {
-		n := min(int(min(x.len, 1<<30)), max-len(out))
-		if n <= 0 {
-			continue
-		}
-		b := make([]byte, n)
-		got, err := ptrace.ReadMem(t.tid, x.base, b)
-		out = append(out, b[:max0(got)]...)
-		if err != nil || got < n {
-			return out, len(out) > 0
-		}
-	}
-	return out, true
-}
-
 // scatter writes p into the buffers and returns how much fitted.
 func (t *Task) scatter(v []iov, p []byte) (int, bool) {
 	done := 0
@@ -161,5 +143,3 @@ func (t *Task) scatter(v []iov, p []byte) (int, bool) {
 	}
 	return done, true
 }
-
-func max0(n int) int { return max(n, 0) }

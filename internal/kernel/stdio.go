@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
 )
 
 // stdio are the guest's standard streams. They are pipes inside, so isatty
@@ -117,23 +119,43 @@ func (k *Kernel) writeStdio(t *Task, c fdClass) verdict {
 	if e != 0 {
 		return t.fail(e)
 	}
-	p, ok := t.gather(v, n)
-	if !ok {
-		return t.fail(unix.EFAULT)
-	}
 	w := k.stdio.outW
 	if c == fdStderr {
 		w = k.stdio.errW
 	}
-	if w != nil {
-		if _, err := w.Write(p); err != nil {
-			if errors.Is(err, unix.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
-				err = ErrOutputClosed
-			} else {
-				err = fmt.Errorf("write of the guest's output: %w", err)
+	done := 0
+	for _, x := range v {
+		for off := uint64(0); off < x.len && done < n; {
+			p := make([]byte, min(x.len-off, uint64(n-done), maxPiece))
+			got, err := ptrace.ReadMem(t.tid, x.base+off, p)
+			if err != nil || got <= 0 {
+				if done == 0 {
+					return t.fail(unix.EFAULT)
+				}
+				return t.done(int64(done))
 			}
-			k.Stop(err)
+			k.emit(w, p[:got])
+			off += uint64(got)
+			done += got
 		}
 	}
-	return t.done(int64(len(p)))
+	return t.done(int64(done))
+}
+
+// maxPiece bounds the memory that one guest call makes us use.
+const maxPiece = 1 << 20
+
+// emit passes output on; a failure ends the run.
+func (k *Kernel) emit(w io.Writer, p []byte) {
+	if w == nil {
+		return
+	}
+	if _, err := w.Write(p); err != nil {
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+			err = ErrOutputClosed
+		} else {
+			err = fmt.Errorf("write of the guest's output: %w", err)
+		}
+		k.Stop(err)
+	}
 }
