@@ -4,7 +4,10 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
-.PHONY: all build test quick lint generate man bench clean
+# Suites that take long have targets of their own.
+LONG = test/probes test/real
+
+.PHONY: all build test probes real quick lint generate man bench clean
 
 all: build
 
@@ -15,7 +18,16 @@ build:
 # and user namespaces.
 test:
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -p 1 -timeout 30m $$($(GO) list ./... | grep -v $(LONG:%=-e %))
+
+# The catalogue of what must not differ, a probe for each line; prints the table.
+probes:
+	$(GO) test -timeout 60m ./test/probes -run Table -v
+
+# Real software, natively and in the container; fetches sources and an image
+# from Debian's registry into the cache (about 5 minutes the first time).
+real:
+	$(GO) test -timeout 60m ./test/real -v
 
 # The tests that need no container.
 quick:
