@@ -52,7 +52,11 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 			return st, nil
 		}
 		if st.Dead() {
-			k.bury(o) // t lives, so it was not the last
+			if o.proc == t.proc {
+				k.bury(o) // t lives, so it was not the last
+			} else if err := k.death(o, st); err != nil {
+				return st, err
+			}
 			continue
 		}
 		return st, fmt.Errorf("wait: thread %d stopped (status %#x) out of turn", o.vtid, int(st.WaitStatus))
