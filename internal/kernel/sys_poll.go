@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
 )
 
 // pollSpec is what a poll- or select-like call waits for.
@@ -235,7 +237,9 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 	if n < 0 {
 		return unix.EINVAL
 	}
-	n = min(n, 1<<20)
+	// The kernel looks no further than the size of the descriptor table, which
+	// the limit on open files bounds; a buffer may end there.
+	n = min(n, 4096)
 	bytes := (n + 63) / 64 * 8
 	events := []int16{unix.POLLIN | unix.POLLHUP | unix.POLLERR, unix.POLLOUT | unix.POLLERR, unix.POLLPRI}
 	for i, ev := range events {
@@ -244,10 +248,11 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 			continue
 		}
 		b := make([]byte, bytes)
-		if !t.read(addr, b) {
+		got, err := ptrace.ReadMem(t.tid, addr, b)
+		if err != nil || got < 8 {
 			return unix.EFAULT
 		}
-		for fd := range n {
+		for fd := range min(n, 8*got) {
 			if b[fd/8]&(1<<(fd%8)) != 0 {
 				s.fds = append(s.fds, pollFD{fd, ev})
 			}
