@@ -31,5 +31,9 @@ func Of(err error) string {
 	if errors.As(err, &h) {
 		return h.Hint
 	}
+	var m interface{ Hint() string } // errors that carry their own advice
+	if errors.As(err, &m) {
+		return m.Hint()
+	}
 	return ""
 }

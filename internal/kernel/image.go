@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,9 @@ func (k *Kernel) fixImage(t *Task) error {
 		return nil
 	}
 	mem, err := t.proc.memFile()
+	if errors.Is(err, unix.EACCES) {
+		return ignoreGone(ptrace.PokeText(t.tid, a.SysinfoEHDR, k.vdso))
+	}
 	if err != nil {
 		return ignoreGone(err)
 	}

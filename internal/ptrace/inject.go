@@ -1,6 +1,7 @@
 package ptrace
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,19 @@ func Attach(tid int) error {
 	}
 	if !st.Stopped() || st.Event() != unix.PTRACE_EVENT_STOP {
 		return fmt.Errorf("attach %d: unexpected status %#x", tid, int(st.WaitStatus))
+	}
+	return nil
+}
+
+// PokeText writes p, whose length is a multiple of 8, over memory of a stopped
+// tracee that may be read-only, word by word. It is the slow way for a tracee
+// whose /proc/PID/mem another user owns.
+func PokeText(tid int, addr uint64, p []byte) error {
+	for i := 0; i+8 <= len(p); i += 8 {
+		w := binary.LittleEndian.Uint64(p[i:])
+		if err := req("poke", unix.PTRACE_POKEDATA, tid, uintptr(addr)+uintptr(i), uintptr(w)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 // rlimits are the same for everybody and low enough for every host, where a
 // plain user's hard limits are often 4096 files or 1024 processes.
 func rlimits(s *Spec) []sandbox.Rlimit {
-	return []sandbox.Rlimit{
+	limits := []sandbox.Rlimit{
 		{Resource: unix.RLIMIT_STACK, Soft: 8 << 20, Hard: 8 << 20},
 		{Resource: unix.RLIMIT_NOFILE, Soft: 1024, Hard: 4096},
 		{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: 0},
@@ -102,4 +102,11 @@ func rlimits(s *Spec) []sandbox.Rlimit {
 		{Resource: unix.RLIMIT_NICE, Soft: 0, Hard: 0},
 		{Resource: unix.RLIMIT_RTPRIO, Soft: 0, Hard: 0},
 	}
+	if s.Pids > 0 {
+		// Counted per user namespace (ucounts, Linux 5.14), so the host's
+		// processes do not matter; pid 1 is one of them.
+		n := uint64(s.Pids) + 1
+		limits = append(limits, sandbox.Rlimit{Resource: unix.RLIMIT_NPROC, Soft: n, Hard: n})
+	}
+	return limits
 }
