@@ -10,6 +10,10 @@ import (
 	"dettrace/internal/vdso"
 )
 
+// stackTop is where the stack of a 64-bit process ends without randomisation
+// (STACK_TOP, arch/x86/include/asm/page_64_types.h).
+const stackTop = 0x7ffffffff000
+
 // fixImage takes the host out of a fresh process image: the auxiliary vector
 // on its stack, the 16 random bytes, and the kernel's vDSO, whose page is
 // overwritten with ours (through /proc/pid/mem, which may write text).
@@ -21,7 +25,7 @@ func (k *Kernel) fixImage(t *Task) error {
 	size := 8 << 10
 	var a vdso.Auxv
 	for {
-		stack := make([]byte, size)
+		stack := make([]byte, max(min(uint64(size), stackTop-sp), 64))
 		n, err := ptrace.ReadMem(t.tid, sp, stack)
 		if err != nil {
 			return ignoreGone(fmt.Errorf("read stack: %w", err))
@@ -30,7 +34,7 @@ func (k *Kernel) fixImage(t *Task) error {
 		if err == nil {
 			break
 		}
-		if n < size || size > 16<<20 {
+		if n < len(stack) || len(stack) < size || size > 16<<20 {
 			return fmt.Errorf("auxiliary vector: %w", err)
 		}
 		size *= 4

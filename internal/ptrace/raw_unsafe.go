@@ -2,6 +2,9 @@ package ptrace
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -86,31 +89,79 @@ func SetSigMask(tid int, m uint64) error {
 // range runs into an unmapped page, and the error is EFAULT only if n is 0.
 // Syscall, not RawSyscall: a fault may wait for the file system server.
 func ReadMem(pid int, addr uint64, p []byte) (n int, err error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	l := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
-	r := remoteIovec{addr, uint64(len(p))}
-	rn, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&r)), 1, 0)
-	if e != 0 {
-		return 0, e
-	}
-	return int(rn), nil
+	return vmCopy(unix.SYS_PROCESS_VM_READV, pid, addr, p)
 }
 
 // WriteMem is the writing twin of ReadMem; it honours page protections, as
 // the kernel's copy_to_user would.
 func WriteMem(pid int, addr uint64, p []byte) (n int, err error) {
+	return vmCopy(unix.SYS_PROCESS_VM_WRITEV, pid, addr, p)
+}
+
+func vmCopy(nr uintptr, pid int, addr uint64, p []byte) (int, error) {
+	n, e := vmPiece(nr, pid, addr, p)
+	if n == len(p) {
+		return n, nil
+	}
+	// Perhaps a cold page of the FUSE root: the kernel makes the READ request
+	// in our name and fails with EOVERFLOW (fuse_get_req) when our ids are not
+	// mapped in the mount's user namespace. Ask for the rest as the tracee's.
+	if back, ok := borrowIDs(pid); ok {
+		var more int
+		more, e = vmPiece(nr, pid, addr+uint64(n), p[n:])
+		n += more
+		back()
+	}
+	if n == 0 && e != 0 {
+		return 0, e
+	}
+	return n, nil
+}
+
+func vmPiece(nr uintptr, pid int, addr uint64, p []byte) (int, unix.Errno) {
 	if len(p) == 0 {
-		return 0, nil
+		return 0, 0
 	}
 	l := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
 	r := remoteIovec{addr, uint64(len(p))}
-	rn, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_WRITEV, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&r)), 1, 0)
+	n, _, e := unix.Syscall6(nr, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&r)), 1, 0)
 	if e != 0 {
 		return 0, e
 	}
-	return int(rn), nil
+	return int(n), 0
+}
+
+// borrowIDs gives the calling thread, which the caller has locked, the file
+// system ids of the tracee's root; nothing else about its credentials changes.
+// setfsuid(2) clears the parent-death signal, so it is set again.
+func borrowIDs(pid int) (back func(), ok bool) {
+	var sig int
+	unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&sig)), 0, 0, 0, 0)
+	uid, ok1 := firstMapped(pid, "uid_map")
+	gid, ok2 := firstMapped(pid, "gid_map")
+	if !ok1 || !ok2 {
+		return nil, false
+	}
+	oldGID, _, _ := unix.RawSyscall(unix.SYS_SETFSGID, gid, 0, 0)
+	oldUID, _, _ := unix.RawSyscall(unix.SYS_SETFSUID, uid, 0, 0)
+	return func() {
+		unix.RawSyscall(unix.SYS_SETFSUID, oldUID, 0, 0)
+		unix.RawSyscall(unix.SYS_SETFSGID, oldGID, 0, 0)
+		unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(sig), 0)
+	}, true
+}
+
+func firstMapped(pid int, file string) (uintptr, bool) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		return 0, false
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 3 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(f[1], 10, 32)
+	return uintptr(n), err == nil
 }
 
 type remoteIovec struct{ base, len uint64 }
