@@ -25,6 +25,7 @@ func handlers() map[string]handler {
 	add(sysChown, "chown", "lchown", "fchown", "fchownat")
 	add(sysSplice, "sendfile", "copy_file_range", "splice", "tee", "vmsplice")
 	add(sysMmap, "mmap")
+	add(sysMadvise, "madvise")
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
 		"memfd_create", "bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
@@ -42,7 +43,9 @@ func handlers() map[string]handler {
 	add(sysPrctl, "prctl")
 	add(sysArchPrctl, "arch_prctl")
 	add(sysPrlimit, "prlimit64", "setrlimit")
-	add(sysSetid, "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups")
+	add(sysSetid, "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid")
+	add(sysGetgroups, "getgroups")
+	add(sysSetgroups, "setgroups")
 	// signals
 	add(sysKill, "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 	add(sysSigsuspend, "pause", "rt_sigsuspend")

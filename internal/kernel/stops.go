@@ -56,7 +56,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p.comm = t.proc.comm
+	p.comm, p.groups = t.proc.comm, t.proc.groups
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	}

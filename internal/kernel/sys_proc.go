@@ -129,6 +129,9 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 		f.Start = t.proc.start
 		f.CPUTime = k.cpuTime(t.proc)
 		f.Comm = t.proc.comm
+		if k.cfg.SingleID {
+			f.IDs = &procfs.IDs{Groups: t.proc.groups}
+		}
 		if t.th == k.sched.Current() {
 			f.State = 'R'
 		}

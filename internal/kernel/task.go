@@ -82,7 +82,8 @@ type Process struct {
 	posix     []*posixTimer
 	nextTimer int
 	comm      string
-	mm        *mmID // identity of the address space (shared by vfork children)
+	groups    []uint32 // supplementary groups, with one mapped id
+	mm        *mmID    // identity of the address space (shared by vfork children)
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.
@@ -107,7 +108,7 @@ func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}}
 	if parent != nil {
 		parent.children = append(parent.children, p)
-		p.comm = parent.comm
+		p.comm, p.groups = parent.comm, parent.groups
 	}
 	k.procs[tid] = p
 	return p, nil

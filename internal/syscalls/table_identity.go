@@ -28,7 +28,7 @@ func rowsIdentity() []Row {
 		native(118, "getresuid", noteUser),
 		native(120, "getresgid", noteUser),
 		adjust(115, "getgroups", "With one mapped id the caller's own supplementary groups would show as 65534: the list is that of the container's user (normalised)."),
-		adjust(116, "setgroups", noteSetID).withErrno(unix.EPERM),
+		adjust(116, "setgroups", "With one mapped id, where the kernel allows no change, it changes the list that getgroups(2) and /proc show (normalised)."),
 		adjust(105, "setuid", noteSetID).withErrno(unix.EPERM),
 		adjust(106, "setgid", noteSetID).withErrno(unix.EPERM),
 		adjust(113, "setreuid", noteSetID).withErrno(unix.EPERM),

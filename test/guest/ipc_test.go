@@ -1,0 +1,49 @@
+package guest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sameAsNative runs c/name.c on this host and twice in a container, and wants
+// the same output each time.
+func sameAsNative(t *testing.T, name string) {
+	t.Helper()
+	dir := compile(t, name)
+	want, err := exec.Command(filepath.Join(dir, name)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/"+name), string(want))
+}
+
+func sameLines(t *testing.T, got []string, text string) {
+	t.Helper()
+	want := strings.Split(strings.TrimSpace(text), "\n")
+	for i := range max(len(got), len(want)) {
+		g, w := "(nothing)", "(nothing)"
+		if i < len(got) {
+			g = got[i]
+		}
+		if i < len(want) {
+			w = want[i]
+		}
+		if g != w {
+			t.Errorf("line %d\ngot  %s\nwant %s", i+1, g, w)
+		}
+	}
+}
+
+// Supplementary groups, also with one mapped id, and madvise(2): the same
+// whoever runs dettrace, so what root sees natively is kept in a file.
+func TestGroupsAndAdvice(t *testing.T) {
+	dir := compile(t, "mem_advice")
+	want, err := os.ReadFile("c/mem_advice.want")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/mem_advice"), string(want))
+}
