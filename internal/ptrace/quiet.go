@@ -17,7 +17,9 @@ func Quiet() (undo func()) {
 	urg.Val[0] = 1 << (uint(unix.SIGURG) - 1)
 	masked := unix.PthreadSigmask(unix.SIG_BLOCK, &urg, &old) == nil
 	percent := debug.SetGCPercent(-1)
+	loud := muteSIGCHLD()
 	return func() {
+		loud()
 		debug.SetGCPercent(percent)
 		if masked {
 			_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
