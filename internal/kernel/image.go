@@ -15,8 +15,9 @@ import (
 const stackTop = 0x7ffffffff000
 
 // fixImage takes the host out of a fresh process image: the auxiliary vector
-// on its stack, the 16 random bytes, and the kernel's vDSO, whose page is
-// overwritten with ours (through /proc/pid/mem, which may write text).
+// on its stack, the 16 random bytes, and the kernel's vDSO: its code is
+// overwritten with ours (through /proc/pid/mem, which may write text), its
+// data pages go before the program's first instruction.
 func (k *Kernel) fixImage(t *Task) error {
 	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
 		return ignoreGone(err)
@@ -50,17 +51,44 @@ func (k *Kernel) fixImage(t *Task) error {
 	if a.SysinfoEHDR == 0 {
 		return nil
 	}
+	return k.replaceVDSO(t, a.SysinfoEHDR)
+}
+
+// replaceVDSO puts ours over the kernel's at base. t, at its exec event, starts
+// in the code there that unmaps the kernel's clocks.
+func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
+	t.proc.vdsoBase, t.proc.program = base, t.regs.Rip
+	t.regs.Rip = vdso.PutEntry(k.vdso, base, uint64(k.vdsoHost.Data), t.regs.Rip)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
-		return ignoreGone(ptrace.PokeText(t.tid, a.SysinfoEHDR, k.vdso))
+		err = ptrace.PokeText(t.tid, base, k.vdso)
+	} else if err == nil {
+		_, err = mem.WriteAt(k.vdso, int64(base))
 	}
 	if err != nil {
-		return ignoreGone(err)
+		return ignoreGone(fmt.Errorf("replace vdso: %w", err))
 	}
-	if _, err := mem.WriteAt(k.vdso, int64(a.SysinfoEHDR)); err != nil {
-		return fmt.Errorf("replace vdso: %w", err)
+	return ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+}
+
+// sealedVDSO goes on where the data pages of the vDSO could not be unmapped:
+// the program can read the host's clocks by address, and the report says so.
+func (k *Kernel) sealedVDSO(t *Task) (bool, error) {
+	p := t.proc
+	if p.program == 0 {
+		return false, nil
 	}
-	return nil
+	var r ptrace.Regs
+	if err := ptrace.GetRegs(t.tid, &r); err != nil {
+		return false, ignoreGone(err)
+	}
+	if !vdso.EntryFailed(r.Rip, p.vdsoBase) {
+		return false, nil
+	}
+	k.refuse(t, "unmapping the kernel's clock pages", unix.EPERM)
+	r.Rip, p.program = p.program, 0
+	r.Rax, r.Rcx, r.R11, r.Rdi, r.Rsi = 0, 0, 0, 0, 0
+	return true, ignoreGone(ptrace.SetRegs(t.tid, &r))
 }
 
 // trappedInstruction answers rdtsc and rdtscp, which fault in the guest

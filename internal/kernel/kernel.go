@@ -55,13 +55,14 @@ type Config struct {
 
 // Kernel is one run's virtual kernel.
 type Kernel struct {
-	cfg   Config
-	sched *sched.Sched
-	norm  *procfs.Normaliser
-	rand  *stream
-	vdso  []byte
-	rows  []syscalls.Row
-	calls []*call // by number
+	cfg      Config
+	sched    *sched.Sched
+	norm     *procfs.Normaliser
+	rand     *stream
+	vdso     []byte // what lies over the kernel's, with the entry code of the last exec
+	vdsoHost vdso.Host
+	rows     []syscalls.Row
+	calls    []*call // by number
 
 	procs map[int]*Process // by host pid
 	tasks map[int]*Task    // by host tid
@@ -123,11 +124,11 @@ func New(cfg Config) (*Kernel, error) {
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,
 	}
-	size, err := vdso.HostSize()
-	if err != nil {
+	var err error
+	if k.vdsoHost, err = vdso.ReadHost(); err != nil {
 		return nil, err
 	}
-	k.vdso = vdso.Cover(size)
+	k.vdso = vdso.Cover(k.vdsoHost.Code)
 	k.norm = k.newNormaliser()
 	k.norm.Random = func(p []byte) { copy(p, k.rand.bytes(len(p))) }
 	k.inodes.init()

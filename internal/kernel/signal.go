@@ -18,6 +18,11 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 			return false, err
 		}
 	}
+	if sig == unix.SIGTRAP {
+		if ok, err := k.sealedVDSO(t); ok || err != nil {
+			return false, err
+		}
+	}
 	k.stats.Signals++
 	k.fixSigInfo(t, sig)
 	k.logSignal(t, sig)

@@ -84,6 +84,8 @@ type Process struct {
 	comm      string
 	groups    []uint32 // supplementary groups, with one mapped id
 	mm        *mmID    // identity of the address space (shared by vfork children)
+	vdsoBase  uint64   // where the vDSO lies since the last exec
+	program   uint64   // where that exec's program begins
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.

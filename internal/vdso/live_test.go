@@ -156,11 +156,16 @@ func replaceImage(t *testing.T, pid int) {
 			t.Fatal(err)
 		}
 	}
-	size, err := HostSize()
+	host, err := ReadHost()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mem.WriteAt(Cover(size), int64(a.SysinfoEHDR)); err != nil {
+	img := Cover(host.Code)
+	regs.Rip = PutEntry(img, a.SysinfoEHDR, uint64(host.Data), regs.Rip)
+	if _, err := mem.WriteAt(img, int64(a.SysinfoEHDR)); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.PtraceSetRegs(pid, &regs); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -54,7 +54,7 @@ func stub(nr uint32) [stubSize]byte {
 }
 
 // Cover is Image, filled up with trapping instructions to size bytes: the size
-// of the kernel's vDSO (HostSize), so that nothing of its code is left behind.
+// of the kernel's vDSO (ReadHost), so that nothing of its code is left behind.
 // A size below that of Image gives Image.
 func Cover(size int) []byte {
 	img := Image()

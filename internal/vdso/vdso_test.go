@@ -3,6 +3,7 @@ package vdso
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -132,26 +133,46 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-func TestSizeInMaps(t *testing.T) {
+func TestInMaps(t *testing.T) {
+	const vdso = "7fff00010000-7fff00012000 r-xp 00000000 00:00 0                          [vdso]\n"
 	tests := []struct {
 		maps string
-		want int
+		want Host
 	}{
-		{"00400000-00401000 r-xp 00000000 00:00 0  /bin/x\n7fff00000000-7fff00002000 r-xp 00000000 00:00 0                          [vdso]\n", 0x2000},
-		{"7fff00000000-7fff00001000 r-xp 00000000 00:00 0 [vdso]", 0x1000},
-		{"", 0},
-		{"zz-yy r-xp 0 [vdso]\n", 0},
-		{"2000-1000 r-xp 0 [vdso]\n", 0},
-		{"0-ffffffffffffffff r-xp 0 [vdso]\n", 0},
+		{"00400000-00401000 r-xp 00000000 00:00 0  /bin/x\n7fff0000c000-7fff00010000 r--p 00000000 00:00 0        [vvar]\n" + vdso, Host{0x2000, 0x4000}},
+		{"7fff0000a000-7fff0000e000 r--p 0 00:00 0 [vvar]\n7fff0000e000-7fff00010000 r--p 0 00:00 0 [vvar_vclock]\n" + vdso, Host{0x2000, 0x6000}},
+		{"7fff0000a000-7fff0000e000 r--p 0 00:00 0 [vvar]\n" + vdso, Host{}}, // a gap
+		{vdso, Host{}},
+		{"", Host{}},
+		{"zz-yy r-xp 0 [vdso]\n", Host{}},
+		{"2000-1000 r-xp 0 [vvar]\n", Host{}},
+		{"0-ffffffffffffffff r-xp 0 [vdso]\n", Host{}},
 	}
 	for _, tt := range tests {
-		got, err := sizeInMaps([]byte(tt.maps))
-		if got != tt.want || (err == nil) != (tt.want != 0) {
-			t.Errorf("%q: %d, %v", tt.maps, got, err)
+		got, err := inMaps([]byte(tt.maps))
+		if got != tt.want || (err == nil) != (tt.want != Host{}) {
+			t.Errorf("%q: %+v, %v", tt.maps, got, err)
 		}
 	}
-	if n, err := HostSize(); err != nil || n < MaxImage || n%4096 != 0 {
-		t.Errorf("HostSize() = %d, %v", n, err)
+	if h, err := ReadHost(); err != nil || h.Code < MaxImage || h.Code%4096 != 0 || h.Data < 4096 || h.Data%4096 != 0 {
+		t.Errorf("ReadHost() = %+v, %v", h, err)
+	}
+}
+
+func TestEntryHasRoom(t *testing.T) {
+	if n := len(Image()); n > entryOffset {
+		t.Fatalf("the image has %d bytes, the entry code begins at %d", n, entryOffset)
+	}
+	img := Cover(2 * MaxImage)
+	start := PutEntry(img, 0x7fff00010000, 0x6000, 0x1234567890)
+	if start != 0x7fff00010000+entryOffset || !EntryFailed(start+42, 0x7fff00010000) {
+		t.Errorf("starts at %#x", start)
+	}
+	if img[failOffset-1] != 0xcc || binary.LittleEndian.Uint64(img[failOffset:]) != 0x1234567890 {
+		t.Errorf("% x", img[entryOffset:MaxImage])
+	}
+	if !bytes.Equal(img[:entryOffset], Cover(2 * MaxImage)[:entryOffset]) {
+		t.Error("the image was changed")
 	}
 }
 

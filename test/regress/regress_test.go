@@ -307,3 +307,11 @@ func TestTimeIsNotCallCount(t *testing.T) {
 		t.Errorf("got %q", r.Stdout)
 	}
 }
+
+// The kernel's clock pages lie below the vDSO, readable past any function.
+func TestNoClockPages(t *testing.T) {
+	out := l.Shell(t, `grep -E 'vvar|vdso' /proc/self/maps; (exec grep -c vdso /proc/self/maps)`)
+	if strings.Contains(out, "vvar") || strings.Count(out, "[vdso]") != 1 || !strings.HasSuffix(out, "1") {
+		t.Errorf("got\n%s", out)
+	}
+}
