@@ -30,7 +30,7 @@ func handlers() map[string]handler {
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
 		"memfd_create", "bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "signalfd", "signalfd4",
-		"pidfd_open", "execveat", "rt_sigaction", "setpgid", "setsid", "rt_sigpending",
+		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "getrlimit",
 		"access", "faccessat", "faccessat2", "fork", "vfork", "close_range", "fallocate")
 	// processes
@@ -48,6 +48,7 @@ func handlers() map[string]handler {
 	add(sysSetgroups, "setgroups")
 	// signals
 	add(sysKill, "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
+	add(sysSigaction, "rt_sigaction")
 	add(sysSigsuspend, "pause", "rt_sigsuspend")
 	add(sysSigtimedwait, "rt_sigtimedwait")
 	add(sysRestart, "restart_syscall")

@@ -48,6 +48,7 @@ func (k *Kernel) fixImage(t *Task) error {
 	if a.Random != 0 && !t.write(a.Random, k.rand.bytes(16)) {
 		return fmt.Errorf("write AT_RANDOM: %w", unix.EFAULT)
 	}
+	t.proc.vdsoBase = 0
 	if a.SysinfoEHDR == 0 {
 		return nil
 	}
@@ -123,7 +124,10 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	if k.log != nil {
 		k.log.printf(k.Now()-k.cfg.Epoch, t, "rdtsc = %d", tsc)
 	}
-	return true, ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+	if err := ptrace.SetRegs(t.tid, &t.regs); err != nil {
+		return true, ignoreGone(err)
+	}
+	return true, k.restoreSegv(t)
 }
 
 // vsyscall answers a call made through the page at 0xffffffffff600000. The

@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/procfs"
 )
 
 // stream is a seeded source of random bytes: ChaCha8 as math/rand/v2
@@ -22,6 +25,12 @@ func (s *stream) bytes(n int) []byte {
 	p := make([]byte, n)
 	s.c.Read(p)
 	return p
+}
+
+// BootID is what /proc/sys/kernel/random/boot_id says in a run with that seed.
+func BootID(seed uint64) string {
+	id := procfs.UUID([16]byte(newStream(seed, "boot id").bytes(16)))
+	return strings.TrimSpace(string(id))
 }
 
 // getrandom(2) never blocks: the pool is always initialised.

@@ -17,6 +17,7 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 		if ok || err != nil {
 			return false, err
 		}
+		t.proc.segv.delivered()
 	}
 	if sig == unix.SIGTRAP {
 		if ok, err := k.sealedVDSO(t); ok || err != nil {

@@ -60,6 +60,8 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	}
+	p.vdsoBase = t.proc.vdsoBase
+	p.segv = t.proc.segv.inherit(flags)
 	c := k.newTask(tid, p)
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
@@ -177,6 +179,7 @@ func (k *Kernel) execStop(t *Task) error {
 		p.mem = nil
 	}
 	p.mm = &mmID{}
+	p.segv = p.segv.afterExec()
 	t.clearTID = 0
 	k.stopPosix(p)
 	if v := p.vforkTask; v != nil {

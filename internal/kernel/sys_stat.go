@@ -23,6 +23,9 @@ var (
 	memDev  = unix.Mkdev(0, 1)
 )
 
+// ttyGroup owns the slaves of ptys: the sandbox mounts devpts with that group.
+const ttyGroup = 5
+
 // stat is the part of a stat result that is adjusted.
 type stat struct {
 	dev, ino, rdev uint64
@@ -55,6 +58,9 @@ func (k *Kernel) normalise(s *stat) {
 		s.ino = k.inodes.get("proc", s.ino)
 	case s.dev == k.cfg.DevptsDev:
 		s.dev = ptsDev
+		if k.cfg.SingleID && typ == unix.S_IFCHR && unix.Major(s.rdev) == unix98Slave {
+			s.gid = ttyGroup // which could not be given to the mount
+		}
 	case s.dev == k.cfg.MqueueDev:
 		s.dev = mqDev
 		s.ino = k.inodes.get("mqueue", s.ino)

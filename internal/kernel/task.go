@@ -86,6 +86,7 @@ type Process struct {
 	mm        *mmID    // identity of the address space (shared by vfork children)
 	vdsoBase  uint64   // where the vDSO lies since the last exec
 	program   uint64   // where that exec's program begins
+	segv      *segvAction
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.
@@ -107,7 +108,7 @@ func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pidfd_open %d: %w", tid, err)
 	}
-	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}}
+	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}, segv: &segvAction{}}
 	if parent != nil {
 		parent.children = append(parent.children, p)
 		p.comm, p.groups = parent.comm, parent.groups

@@ -25,8 +25,8 @@ func ProcBind() []string {
 }
 
 // ProcKeep lists files below a directory of ProcBind that change with each
-// read: the kernel's own file is to be bound back over ours, so that reads
-// reach the Normaliser. Where that is not done, the file is constant.
+// read: the kernel's own file is bound back over ours, so that reads reach the
+// Normaliser.
 func ProcKeep() []string { return []string{"sys/kernel/random/uuid"} }
 
 // Proc is the tree that ProcBind binds over procfs. It has every name of

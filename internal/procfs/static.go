@@ -52,7 +52,7 @@ func sysctls(m machine.Machine) []detfs.StaticFile {
 		"{PID_MAX}", strconv.Itoa(m.PidMax),
 		"{THREADS_MAX}", strconv.FormatUint(m.MemTotal>>17, 10), // fork_init(): an eighth of RAM for 16 KiB stacks
 		"{BOOT_ID}", m.BootID,
-		"{UUID}", m.BootID, // covered by the kernel's file, see ProcKeep
+		"{UUID}", m.BootID, // the kernel's file lies over it, see ProcKeep
 	)
 	var out []detfs.StaticFile
 	for _, l := range strings.Split(strings.TrimSuffix(sysctlText, "\n"), "\n") {

@@ -83,7 +83,7 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 		Hostname: c.mach.Hostname, Domainname: c.mach.Domainname,
 		UID: c.user.uid, GID: c.user.gid, Groups: c.user.groups,
 		Cwd: s.Workdir, Network: allows(s.Allow, "network"),
-		BindProc: procfs.ProcBind(), Rlimits: rlimits(s),
+		BindProc: procfs.ProcBind(), KeepProc: procfs.ProcKeep(), Rlimits: rlimits(s),
 		MemoryMax: s.Memory, PidsMax: s.Pids,
 		Stdin: in.guest, Stdout: out.guest, Stderr: errp.guest,
 		Serve: c.fs.Serve,

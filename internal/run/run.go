@@ -112,6 +112,7 @@ func (c *container) start() error {
 	c.mode = sandbox.DetectIDs()
 	c.mach = machine.Default(s.EpochNS)
 	c.mach.CPUs = max(s.CPUs, 1)
+	c.mach.BootID = kernel.BootID(s.Seed)
 	if s.Hostname != "" {
 		c.mach.Hostname = s.Hostname
 	}

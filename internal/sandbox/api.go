@@ -30,7 +30,9 @@ type Config struct {
 	// BindProc lists files and directories below /proc over which the entry
 	// of the same name below the FUSE root's "proc" tree is bound (e.g.
 	// "cpuinfo", "sys"). Entries that the kernel's procfs does not have are skipped.
-	BindProc  []string
+	BindProc []string
+	// KeepProc lists files below a directory of BindProc that stay procfs's.
+	KeepProc  []string
 	Rlimits   []Rlimit
 	MemoryMax int64 // bytes, cgroup limit where one can be made; 0 none
 	PidsMax   int64

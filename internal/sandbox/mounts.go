@@ -107,8 +107,12 @@ func (b *builder) mountProc() error {
 	return stepError("stat proc", err, "")
 }
 
-// bindProc puts our files over the kernel's.
+// bindProc puts our files over the kernel's, except for those to keep.
 func (b *builder) bindProc() error {
+	kept, err := b.keepProc()
+	if err != nil {
+		return err
+	}
 	for _, name := range b.cfg.BindProc {
 		if !fs.ValidPath(name) || name == "." {
 			return &Error{Step: "bind /proc", Detail: fmt.Sprintf("bad name %q", name)}
@@ -122,7 +126,39 @@ func (b *builder) bindProc() error {
 			return stepError("bind /proc/"+name, err, "")
 		}
 	}
+	for _, f := range kept {
+		err := unix.MoveMount(f.fd, "", unix.AT_FDCWD, b.root+"/proc/"+f.name, unix.MOVE_MOUNT_F_EMPTY_PATH)
+		unix.Close(f.fd)
+		if err != nil {
+			return stepError("bind /proc/"+f.name, err, "")
+		}
+	}
 	return nil
+}
+
+// procFile is a mount of one file of procfs, attached nowhere.
+type procFile struct {
+	name string
+	fd   int
+}
+
+// keepProc takes hold of the kernel's files that are about to be covered.
+func (b *builder) keepProc() ([]procFile, error) {
+	var kept []procFile
+	for _, name := range b.cfg.KeepProc {
+		if !fs.ValidPath(name) || name == "." {
+			return nil, &Error{Step: "bind /proc", Detail: fmt.Sprintf("bad name %q", name)}
+		}
+		fd, err := unix.OpenTree(unix.AT_FDCWD, b.root+"/proc/"+name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if errors.Is(err, unix.ENOENT) {
+			continue // this kernel has no such entry
+		}
+		if err != nil {
+			return nil, stepError("hold /proc/"+name, err, "")
+		}
+		kept = append(kept, procFile{name, fd})
+	}
+	return kept, nil
 }
 
 func (b *builder) bindSys() error {

@@ -63,6 +63,7 @@ func testConfig() Config {
 	return Config{
 		Hostname: "box", Domainname: "(none)", Cwd: "/work",
 		BindProc: []string{"cpuinfo", "nosuchentry", "sys"},
+		KeepProc: []string{"sys/nosuchentry"},
 		Rlimits:  []Rlimit{{unix.RLIMIT_CORE, 0, 0}, {unix.RLIMIT_NOFILE, 512, 1024}},
 	}
 }

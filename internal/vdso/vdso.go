@@ -15,7 +15,11 @@
 // The package only computes; reading and writing the guest is the caller's.
 package vdso
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+)
 
 // MaxImage is the size in bytes that Image never exceeds: one page, which is
 // the least that any kernel's vDSO has.
@@ -51,6 +55,12 @@ func stub(nr uint32) [stubSize]byte {
 		0xc3, // ret
 		0xcc, 0xcc, 0xcc, 0xcc,
 	}
+}
+
+// SyscallOffset is where in Image a system call instruction stands.
+func SyscallOffset() uint64 {
+	code := stub(unix.SYS_CLOCK_GETTIME)
+	return uint64(bytes.Index(Image(), code[:]) + bytes.Index(code[:], []byte{0x0f, 0x05}))
 }
 
 // Cover is Image, filled up with trapping instructions to size bytes: the size

@@ -42,7 +42,8 @@ int main(void) {
 	timer_settime(t, 0, &ts, 0);
 	ms(550);
 	sigprocmask(SIG_SETMASK, &o, 0);
-	printf("timer: code %d overrun %d value %d getoverrun %d\n", got.si_code, got.si_overrun, got.si_value.sival_int, timer_getoverrun(t));
+	// A busy host is late: there are more then.
+	printf("timer: code %d overruns %d same %d value %d\n", got.si_code, got.si_overrun >= 4, timer_getoverrun(t) == got.si_overrun, got.si_value.sival_int);
 	timer_delete(t);
 	pid_t p = fork();
 	if (!p) _exit(9);
