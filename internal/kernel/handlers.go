@@ -25,10 +25,12 @@ func handlers() map[string]handler {
 	add(sysChown, "chown", "lchown", "fchown", "fchownat")
 	add(sysSplice, "sendfile", "copy_file_range", "splice", "tee", "vmsplice")
 	add(sysMmap, "mmap")
+	add(sysMremap, "mremap")
+	add(sysMemfdCreate, "memfd_create")
 	add(sysMadvise, "madvise")
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
-		"memfd_create", "bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
+		"bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "signalfd", "signalfd4",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "getrlimit",

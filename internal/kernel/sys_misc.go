@@ -170,21 +170,6 @@ func sysSplice(k *Kernel, t *Task) verdict {
 	return pass
 }
 
-// mmap(2) of a shared mapping: only files of our tree and memory.
-func sysMmap(k *Kernel, t *Task) verdict {
-	if t.arg(3)&unix.MAP_ANONYMOUS != 0 {
-		return pass
-	}
-	f := k.file(t, t.intArg(4))
-	defer f.close()
-	switch f.class {
-	case fdBad, fdTree, fdMem, fdNull:
-		return pass
-	}
-	k.refuse(t, "mmap of "+f.describe(), unix.ENODEV)
-	return t.fail(unix.ENODEV)
-}
-
 // execve(2), execveat(2): natively done; the event stop follows.
 func sysExecve(k *Kernel, t *Task) verdict {
 	if k.log != nil {

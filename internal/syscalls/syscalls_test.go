@@ -128,6 +128,8 @@ func TestFilters(t *testing.T) {
 		{"mmap", [6]uint64{0, 4096, 3, unix.MAP_SHARED_VALIDATE}, Trace},
 		{"mmap", [6]uint64{0, 1 << 32, 3, unix.MAP_PRIVATE}, Trace},
 		{"mmap", [6]uint64{0, 4096, 3, unix.MAP_PRIVATE | unix.MAP_HUGETLB}, Trace},
+		{"mremap", [6]uint64{4096, 4096, 1<<32 - 1}, Allow},
+		{"mremap", [6]uint64{4096, 4096, 1 << 32}, Trace},
 		{"madvise", [6]uint64{0, 4096, unix.MADV_DONTNEED}, Allow},
 		{"madvise", [6]uint64{0, 4096, unix.MADV_FREE}, Trace},
 		{"prctl", [6]uint64{unix.PR_SET_NAME}, Allow},

@@ -15,12 +15,13 @@ func rowsMemory() []Row {
 		// Stops for all but small private mappings: low bits of flags are the
 		// type (MAP_PRIVATE is 2), 0x40000 is MAP_HUGETLB, and 4 GiB or more
 		// is where the host's overcommit policy begins to matter.
-		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory. MAP_HUGETLB and MAP_DROPPABLE depend on the host's memory and stop.").
+		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory, so they fail by that of the guest's (ENOMEM) and are made with MAP_NORESERVE. MAP_HUGETLB gets ENOMEM, as where no huge pages are set aside; MAP_DROPPABLE, which depends on the host's memory, EINVAL.").
 			only(allowIf(Cond{3, 0x4000f, unix.MAP_PRIVATE}, Cond{1, ^uint64(low32), 0}), true),
 		native(10, "mprotect", "The process's own pages."),
 		native(11, "munmap", "The process's own pages."),
 		native(12, "brk", "The heap starts at an address that is not randomised."),
-		native(25, "mremap", "As mmap(2)."),
+		native(25, "mremap", "As mmap(2): growing to 4 GiB and more stops.").
+			only(allowIf(Cond{2, ^uint64(low32), 0}), true),
 		native(26, "msync", "Reaches our file system's server; mtime does not depend on it."),
 		native(216, "remap_file_pages", "As mmap(2); obsolete."),
 		emulate(27, "mincore", "The state of the page cache: every mapped page is said to be resident (eliminated)."),
@@ -33,7 +34,7 @@ func rowsMemory() []Row {
 		native(150, "munlock", noteLock),
 		native(151, "mlockall", noteLock),
 		native(152, "munlockall", noteLock),
-		native(319, "memfd_create", "An anonymous file; its inode number is hidden by fstat. MFD_HUGETLB depends on the host's huge pages and stops.").
+		native(319, "memfd_create", "An anonymous file; its inode number is hidden by fstat. MFD_HUGETLB depends on the host's huge pages: EINVAL, as by a kernel without them.").
 			only(traceIf(Cond{1, unix.MFD_HUGETLB, unix.MFD_HUGETLB}), true),
 		refuse(447, "memfd_secret", unix.ENOSYS, "Off by default on most kernels: refused on all (eliminated)."),
 		refuse(329, "pkey_mprotect", unix.EINVAL, notePkey+" With key -1 it is mprotect(2).").

@@ -1,0 +1,71 @@
+package kernel
+
+import "golang.org/x/sys/unix"
+
+// Which mappings stop says the row of mmap(2): shared ones, large ones and
+// those with flags that depend on the host's memory.
+//
+// How much a guest can map must not depend on the host. Linux refuses what is
+// obviously more than memory and swap (vm.overcommit_memory 0, mm/util.c,
+// __vm_enough_memory), so we refuse by the memory that the guest was told it
+// has, and take the host's opinion out with MAP_NORESERVE. That leaves hosts
+// with less than largeMapping of memory, and those that never overcommit.
+
+// largeMapping is the size in bytes from which a mapping stops.
+const largeMapping = 4 << 30
+
+const mapDroppable = 8 // MAP_DROPPABLE, Linux 6.11; x/sys has it not
+
+// mmap(2): of files only those of our tree and memory.
+func sysMmap(k *Kernel, t *Task) verdict {
+	length, prot, flags := t.arg(1), t.arg(2), t.arg(3)
+	switch {
+	case flags&unix.MAP_HUGETLB != 0:
+		// As by a machine that has set no huge pages aside.
+		return t.fail(unix.ENOMEM)
+	case flags&0xf == mapDroppable:
+		// Pages vanish when the host is short of memory.
+		k.refuse(t, "mmap of MAP_DROPPABLE memory", unix.EINVAL)
+		return t.fail(unix.EINVAL)
+	}
+	if flags&unix.MAP_ANONYMOUS == 0 {
+		f := k.file(t, t.intArg(4))
+		f.close()
+		switch f.class {
+		case fdBad, fdTree, fdMem, fdNull:
+		default:
+			k.refuse(t, "mmap of "+f.describe(), unix.ENODEV)
+			return t.fail(unix.ENODEV)
+		}
+	}
+	if length < largeMapping || length > stackTop {
+		return pass
+	}
+	shared := flags&0xf != unix.MAP_PRIVATE
+	if flags&unix.MAP_NORESERVE != 0 || shared && flags&unix.MAP_ANONYMOUS == 0 {
+		return pass
+	}
+	if (prot&unix.PROT_WRITE != 0 || shared) && length > k.cfg.Machine.MemTotal {
+		return t.fail(unix.ENOMEM)
+	}
+	// Also what is not writable yet: mprotect(2) would be accounted then.
+	entry := t.regs
+	t.setArg(3, flags|unix.MAP_NORESERVE)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		t.regs = withResult(t.regs, &entry, t.result())
+		t.rewrite()
+	}
+	return toExit
+}
+
+// mremap(2) to a large size. A mapping keeps its own MAP_NORESERVE.
+func sysMremap(k *Kernel, t *Task) verdict {
+	if t.arg(2) > k.cfg.Machine.MemTotal && t.arg(2) <= stackTop && t.arg(2) > t.arg(1) {
+		return t.fail(unix.ENOMEM)
+	}
+	return pass
+}
+
+// memfd_create(2) stops for huge pages only: as a kernel without hugetlbfs.
+func sysMemfdCreate(_ *Kernel, t *Task) verdict { return t.fail(unix.EINVAL) }
