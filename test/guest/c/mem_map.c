@@ -48,6 +48,7 @@ int main(void)
 	long r;
 	__asm__ volatile("syscall" : "=a"(r), "+r"(r10) : "0"(9l), "D"(0l), "S"(6 * gib), "d"((long)rw) : "rcx", "r11", "memory");
 	printf("r10 %s\n", r10 == anon ? "kept" : "changed");
-	printf("memfd huge %d %s\n", memfd_create("x", MFD_HUGETLB), strerrorname_np(errno));
+	int fd = memfd_create("x", MFD_HUGETLB);
+	printf("memfd huge %d %s\n", fd, strerrorname_np(errno));
 	return 0;
 }
