@@ -155,10 +155,23 @@ func (f *file) link() string {
 	return s
 }
 
-// procPath is the path of a procfs file inside its mount: "123/stat".
-func (f *file) procPath() string {
-	l := strings.TrimPrefix(strings.TrimPrefix(f.link(), "/"), "proc")
-	return strings.TrimPrefix(l, "/")
+// procPath is the path of a procfs file inside its mount: "123/stat". gone
+// says that it is no longer there, since its process is dead and reaped.
+func (f *file) procPath() (rel string, gone bool) {
+	l, gone := strings.CutSuffix(f.link(), " (deleted)")
+	l = strings.TrimPrefix(strings.TrimPrefix(l, "/"), "proc")
+	return strings.TrimPrefix(l, "/"), gone
+}
+
+// readable and writable tell how the file is open; O_PATH is neither.
+func (f *file) readable() bool {
+	fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
+	return err == nil && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_WRONLY
+}
+
+func (f *file) writable() bool {
+	fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
+	return err == nil && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_RDONLY
 }
 
 // ready asks without blocking whether one of the poll(2) events is there.

@@ -70,12 +70,14 @@ type Kernel struct {
 	// newborn holds threads whose first stop was seen before the event that
 	// announces them.
 	newborn map[int]bool
+	ended   map[int]deadProcess // by guest pid, until another process has it
 	root    *Process
 	init    int // host pid of pid 1
 
 	waiters  epollSet
 	futexes  futexTable
 	inodes   inodeMap
+	devices  hostDevices
 	stdio    stdio
 	timerfds []*timerFD
 	garbage  ptrace.Collector
@@ -121,6 +123,7 @@ func New(cfg Config) (*Kernel, error) {
 		procs:   map[int]*Process{},
 		tasks:   map[int]*Task{},
 		newborn: map[int]bool{},
+		ended:   map[int]deadProcess{},
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,
 	}
@@ -129,6 +132,9 @@ func New(cfg Config) (*Kernel, error) {
 		return nil, err
 	}
 	k.vdso = vdso.Cover(k.vdsoHost.Code)
+	if k.devices, err = readHostDevices(); err != nil {
+		return nil, err
+	}
 	k.norm = k.newNormaliser()
 	k.norm.Random = func(p []byte) { copy(p, k.rand.bytes(len(p))) }
 	k.inodes.init()

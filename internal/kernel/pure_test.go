@@ -63,7 +63,7 @@ func TestMagicName(t *testing.T) {
 
 func TestRawProc(t *testing.T) {
 	for rel, want := range map[string]bool{
-		"7/mem": true, "self/cmdline": true, "7/task/8/environ": true, "7/maps": false, "mem": false, "": false, "7/": false,
+		"7/mem": true, "3/cmdline": true, "7/task/8/environ": true, "7/maps": false, "mem": false, "": false, "7/": false,
 	} {
 		if got := rawProc(rel); got != want {
 			t.Errorf("%q: %v", rel, got)

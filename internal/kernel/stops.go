@@ -43,6 +43,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	}
 	if flags&unix.CLONE_THREAD != 0 {
 		c := k.newTask(tid, t.proc)
+		c.timerSlack = t.timerSlack
 		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 			c.clearTID = ctid
 		}
@@ -56,13 +57,14 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p.comm, p.groups = t.proc.comm, t.proc.groups
+	p.comm, p.groups, p.tunables = t.proc.comm, t.proc.groups, t.proc.tunables
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	}
 	p.vdsoBase = t.proc.vdsoBase
 	p.segv = t.proc.segv.inherit(flags)
 	c := k.newTask(tid, p)
+	c.timerSlack = t.timerSlack
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
 	}

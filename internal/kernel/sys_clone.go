@@ -88,8 +88,11 @@ func sysPrctl(k *Kernel, t *Task) verdict {
 		t.proc.subreaper = t.arg(1) != 0
 		return pass
 	case unix.PR_GET_TIMERSLACK:
-		return t.done(50000)
-	case unix.PR_SET_TIMERSLACK, unix.PR_SET_PTRACER:
+		return t.done(int64(t.tunables().TimerSlack))
+	case unix.PR_SET_TIMERSLACK: // remembered only: timers fire to the ns
+		t.timerSlack = t.arg(1)
+		return t.done(0)
+	case unix.PR_SET_PTRACER:
 		return t.done(0)
 	case unix.PR_GET_TSC:
 		if !t.writeU32(t.arg(1), unix.PR_TSC_ENABLE) {

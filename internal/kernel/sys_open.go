@@ -168,7 +168,7 @@ func sysGetdents(k *Kernel, t *Task) verdict {
 	case fdBad, fdTree, fdTTY, fdMqueue:
 		return pass
 	case fdProc:
-		dir := f.procPath()
+		dir, _ := f.procPath()
 		buf := t.arg(1)
 		t.onExit = func(t *Task) { k.filterDirents(t, dir, buf) }
 		return toExit

@@ -1,53 +1,60 @@
 package kernel
 
 import (
+	"errors"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"dettrace/internal/procfs"
 )
-
-// newNormaliser connects the text rules of package procfs to this run.
-func (k *Kernel) newNormaliser() *procfs.Normaliser {
-	return procfs.NewNormaliser(k.cfg.Machine, func(dev, ino uint64) (uint64, uint64) {
-		switch {
-		case dev == k.cfg.FuseDev:
-			return treeDev, ino
-		case ino == 0:
-			return 0, 0
-		}
-		return memDev, k.inodes.get("mem", ino)
-	})
-}
 
 // readProc answers a read from procfs: the kernel's text is fetched whole,
 // made free of the host, and served at the position of the shared file
 // description.
 func (k *Kernel) readProc(t *Task, f *file) verdict {
-	rel := f.procPath()
-	if rawProc(rel) {
-		return pass
+	if f.mode&unix.S_IFMT != unix.S_IFREG || !f.readable() {
+		return pass // EISDIR, EBADF
 	}
-	raw, err := readAllAt(f.fd)
-	if err != nil {
-		if e, ok := err.(unix.Errno); ok {
+	rel, gone := f.procPath()
+	known, asks := k.norm.Known(rel)
+	if _, _, name := procIDs(rel); name == "mem" {
+		if owner := k.procTask(rel); owner != nil && owner.proc == t.proc {
+			return pass
+		}
+		known = false
+	}
+	switch {
+	case !known:
+		k.refuse(t, "read of /proc/"+rel, unix.EACCES)
+		return t.fail(unix.EACCES)
+	case rawProc(rel):
+		return pass
+	case gone:
+		return t.fail(unix.ESRCH)
+	}
+	var raw []byte
+	if asks {
+		var err error
+		if raw, err = readAllAt(f.fd); err != nil {
+			e := unix.EIO
+			errors.As(err, &e)
 			return t.fail(e)
 		}
-		return t.fail(unix.EIO)
 	}
 	text, ok := k.norm.File(rel, raw, k.procFacts(rel))
 	if !ok {
-		k.refuse(t, "/proc/"+rel, unix.EACCES)
-		return t.fail(unix.EACCES)
+		// A kernel with another format: nothing that the guest did.
+		k.refuse(t, "read of /proc/"+rel, unix.EIO)
+		return t.fail(unix.EIO)
 	}
 	if t.callNr == unix.SYS_PREAD64 || t.callNr == unix.SYS_PREADV || t.callNr == unix.SYS_PREADV2 {
 		pos := int64(t.arg(3))
-		if pos < 0 && !(t.callNr == unix.SYS_PREADV2 && pos == -1) {
+		if pos >= 0 {
+			return k.readInto(t, func(n int) ([]byte, unix.Errno) { return window(text, pos, n), 0 })
+		}
+		if t.callNr != unix.SYS_PREADV2 || pos != -1 {
 			return t.fail(unix.EINVAL)
 		}
-		return k.readInto(t, func(n int) ([]byte, unix.Errno) { return window(text, pos, n), 0 })
 	}
 	pos, err := unix.Seek(f.fd, 0, unix.SEEK_CUR)
 	if err != nil {
@@ -66,16 +73,48 @@ func (k *Kernel) readProc(t *Task, f *file) verdict {
 
 // rawProc are the files of procfs whose bytes are the guest's own memory.
 func rawProc(rel string) bool {
-	for i := len(rel) - 1; i >= 0; i-- {
-		if rel[i] == '/' {
-			switch rel[i+1:] {
-			case "mem", "cmdline", "environ":
-				return true
-			}
-			return false
-		}
+	switch _, _, name := procIDs(rel); name {
+	case "mem", "cmdline", "environ":
+		return rel != name
 	}
 	return false
+}
+
+// writeProc implements writes to procfs: settings of a process are remembered
+// (procfs.Tunables) or, where they are the process's own, the kernel's.
+func (k *Kernel) writeProc(t *Task, f *file) verdict {
+	rel, gone := f.procPath()
+	if f.mode&unix.S_IFMT != unix.S_IFREG || !f.writable() {
+		return pass // EBADF
+	}
+	_, _, name := procIDs(rel)
+	switch {
+	case gone:
+		return t.fail(unix.ESRCH)
+	case name == "comm", name == "clear_refs":
+		return pass
+	}
+	if o := k.procTask(rel); o != nil {
+		const room = 64 // more than any of them takes
+		n, e := t.length()
+		if e != 0 {
+			return t.fail(e)
+		}
+		text, e := t.gather(min(n, room))
+		if e != 0 {
+			return t.fail(e)
+		}
+		tun := o.tunables()
+		if e, ok := tun.Set(name, text, t.capable(unix.CAP_SETUID)); ok {
+			if e != 0 {
+				return t.fail(e)
+			}
+			o.proc.tunables, o.timerSlack = tun, tun.TimerSlack
+			return t.done(int64(n))
+		}
+	}
+	k.refuse(t, "write to /proc/"+rel, unix.EACCES)
+	return t.fail(unix.EACCES)
 }
 
 func window(p []byte, pos int64, n int) []byte {
@@ -103,69 +142,6 @@ func readAllAt(fd int) ([]byte, error) {
 		}
 		out = append(out, buf[:n]...)
 	}
-}
-
-// procFacts gathers what a process's files should say instead of the host's.
-func (k *Kernel) procFacts(rel string) procfs.Facts {
-	f := procfs.Facts{Now: k.Now()}
-	i := 0
-	for i < len(rel) && rel[i] >= '0' && rel[i] <= '9' {
-		i++
-	}
-	vpid, err := strconv.Atoi(rel[:i])
-	if err != nil {
-		return f
-	}
-	f.State = 'S'
-	f.Start = k.cfg.Epoch
-	if vpid == 1 {
-		f.Comm = "init"
-		return f
-	}
-	for _, t := range k.order {
-		if t.proc.vpid != vpid && t.vtid != vpid {
-			continue
-		}
-		f.Start = t.proc.start
-		f.CPUTime = k.cpuTime(t.proc)
-		f.Comm = t.proc.comm
-		if k.cfg.SingleID {
-			f.IDs = &procfs.IDs{Groups: t.proc.groups}
-		}
-		if t.th == k.sched.Current() {
-			f.State = 'R'
-		}
-		if t.stopped {
-			f.State = 'T'
-		}
-		return f
-	}
-	f.State = 'Z'
-	return f
-}
-
-// writeProc implements writes to procfs: a process may set its own
-// oom_score_adj, comm and the like; the rest has no effect worth allowing.
-func (k *Kernel) writeProc(t *Task, f *file) verdict {
-	rel := f.procPath()
-	for i := len(rel) - 1; i >= 0; i-- {
-		if rel[i] != '/' {
-			continue
-		}
-		switch rel[i+1:] {
-		case "comm", "clear_refs", "coredump_filter":
-			return pass
-		case "oom_score_adj", "oom_adj", "autogroup", "timerslack_ns", "loginuid":
-			n, e := t.length()
-			if e != 0 {
-				return t.fail(e)
-			}
-			return t.done(int64(n))
-		}
-		break
-	}
-	k.refuse(t, "write to /proc/"+rel, unix.EACCES)
-	return t.fail(unix.EACCES)
 }
 
 func readStatus(tid int) ([]byte, error) {

@@ -288,6 +288,23 @@ func (k *Kernel) readInto(t *Task, get func(n int) ([]byte, unix.Errno)) verdict
 	return t.done(int64(done))
 }
 
+// gather reads the first n bytes of what a write call passes.
+func (t *Task) gather(n int) ([]byte, unix.Errno) {
+	v, e := t.buffers()
+	if e != 0 {
+		return nil, e
+	}
+	p := make([]byte, 0, n)
+	for _, x := range v {
+		b := make([]byte, min(x.len, uint64(n-len(p))))
+		if len(b) > 0 && !t.read(x.base, b) {
+			return nil, unix.EFAULT
+		}
+		p = append(p, b...)
+	}
+	return p, 0
+}
+
 // maxRandom bounds one read of /dev/urandom, as the kernel does (32 MiB - 1 page... it returns less on signals only).
 const maxRandom = 32 << 20
 
@@ -300,7 +317,8 @@ func (f *file) describe() string {
 	case fdSocket:
 		return "a socket"
 	case fdProc:
-		return "/proc/" + f.procPath()
+		rel, _ := f.procPath()
+		return "/proc/" + rel
 	case fdRandom:
 		return "/dev/urandom"
 	case fdTTY:

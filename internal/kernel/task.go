@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
 )
@@ -39,9 +40,10 @@ type Task struct {
 	logged     bool
 	logText    string
 	dead       bool
-	leaderGone bool  // exit(2) of a leader whose siblings live on
-	retrying   bool  // the call at entry is a repetition by us, not a new event
-	partial    int64 // bytes that a call written in pieces has moved so far
+	leaderGone bool   // exit(2) of a leader whose siblings live on
+	retrying   bool   // the call at entry is a repetition by us, not a new event
+	timerSlack uint64 // ns; 0: the default
+	partial    int64  // bytes that a call written in pieces has moved so far
 }
 
 // waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
@@ -87,6 +89,7 @@ type Process struct {
 	vdsoBase  uint64   // where the vDSO lies since the last exec
 	program   uint64   // where that exec's program begins
 	segv      *segvAction
+	tunables  procfs.Tunables
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.
@@ -111,7 +114,7 @@ func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}, segv: &segvAction{}}
 	if parent != nil {
 		parent.children = append(parent.children, p)
-		p.comm, p.groups = parent.comm, parent.groups
+		p.comm, p.groups, p.tunables = parent.comm, parent.groups, parent.tunables
 	}
 	k.procs[tid] = p
 	return p, nil
@@ -203,6 +206,7 @@ func (k *Kernel) removeProcess(p *Process) {
 		p.mem.Close()
 	}
 	k.stopTimers(p)
+	k.ended[p.vpid] = deadProcess{p.start, k.cpuTime(p)}
 	delete(k.procs, p.pid)
 }
 

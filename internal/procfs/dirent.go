@@ -19,7 +19,7 @@ func (n *Normaliser) Dirent(dir, name string) bool {
 	switch w.name {
 	case "":
 		return name == "task" && !w.task || processEntry(name) ||
-			lookup(processRules(), name) != nil
+			lookup(n.process, name).render != nil
 	case "task":
 		return !w.task && isNumber(name)
 	case "fd", "fdinfo":

@@ -21,7 +21,7 @@ func fdinfo(n *Normaliser, _ where, raw []byte, f Facts) ([]byte, bool) {
 		case k == "mnt_id":
 			line = "mnt_id:\t1"
 		case k == "ino":
-			line, ok = n.fdIno(line, f)
+			line = "ino:\t" + strconv.FormatUint(f.FDIno, 10)
 		case k == "scm_fds":
 			line = "scm_fds: 0"
 		case k == "ticks":
@@ -44,20 +44,6 @@ func fdinfo(n *Normaliser, _ where, raw []byte, f Facts) ([]byte, bool) {
 		out = append(append(out, line...), '\n')
 	}
 	return out, true
-}
-
-func (n *Normaliser) fdIno(line string, f Facts) (string, bool) {
-	_, v, _ := strings.Cut(line, ":")
-	ino, err := strconv.ParseUint(strings.TrimSpace(v), 10, 64)
-	if err != nil {
-		return "", false
-	}
-	if f.FDIno != 0 {
-		ino = f.FDIno
-	} else {
-		_, ino = n.ids(f.FDDev, ino)
-	}
-	return "ino:\t" + strconv.FormatUint(ino, 10), true
 }
 
 // rewriteIDs maps the words "ino:HEX" and "sdev:HEX" of a line. sdev is the

@@ -102,8 +102,10 @@ func status(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 			// The largest size so far counts mappings that exec made and
 			// dropped, whose size is the kernel's matter.
 			v = sizeText
-		case "Uid", "Gid", "Groups":
-			v = f.IDs.text(l.key, v)
+		case "Groups":
+			if f.Groups != nil {
+				v = groupList(*f.Groups)
+			}
 		case "Cpus_allowed":
 			v = cpuMask(n.m.CPUs)
 		case "Cpus_allowed_list":
@@ -122,26 +124,17 @@ func isMemoryLine(key string) bool {
 		key == "HugetlbPages" || key == "CoreDumping" || key == "THP_enabled" || key == "untag_mask"
 }
 
-// text renders Uid, Gid or Groups; raw is what the kernel has.
-func (i *IDs) text(key, raw string) string {
-	if i == nil {
-		return raw
+// groupList renders Groups: a blank follows each, and an empty list has one too
+// (task_state() of fs/proc/array.c).
+func groupList(groups []uint32) string {
+	var b strings.Builder
+	for _, g := range groups {
+		b.WriteString(strconv.FormatUint(uint64(g), 10) + " ")
 	}
-	var ids []uint32
-	sep, end := "\t", ""
-	switch key {
-	case "Uid":
-		ids = i.UID[:]
-	case "Gid":
-		ids = i.GID[:]
-	default:
-		ids, sep, end = i.Groups, " ", " "
+	if len(groups) == 0 {
+		return " "
 	}
-	s := make([]string, len(ids))
-	for k, id := range ids {
-		s[k] = strconv.FormatUint(uint64(id), 10)
-	}
-	return strings.Join(s, sep) + end
+	return b.String()
 }
 
 // stateText is the State line of a letter (fs/proc/array.c, task_state_array).

@@ -39,7 +39,7 @@ func testTree(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	for _, d := range []string{"root/proc", "root/sys", "root/dev/pts", "root/dev/mqueue", "root/work", "proc/sys/kernel", "sys/kernel"} {
+	for _, d := range []string{"root/proc", "root/sys", "root/dev/pts", "root/dev/mqueue", "root/work", "proc/sys/kernel/random", "sys/kernel"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +47,7 @@ func testTree(t testing.TB) string {
 	for name, content := range map[string]string{
 		"root/dev/null": "", "root/dev/zero": "", "root/dev/tty": "", "proc/cpuinfo": "ours\n",
 		"proc/sys/kernel/ostype": "ours\n", "sys/kernel/mark": "ours\n", "proc/nosuchentry": "",
+		"proc/sys/kernel/random/uuid": "ours\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
@@ -63,7 +64,7 @@ func testConfig() Config {
 	return Config{
 		Hostname: "box", Domainname: "(none)", Cwd: "/work",
 		BindProc: []string{"cpuinfo", "nosuchentry", "sys"},
-		KeepProc: []string{"sys/nosuchentry"},
+		KeepProc: []string{"sys/nosuchentry", "sys/kernel/random/uuid"},
 		Rlimits:  []Rlimit{{unix.RLIMIT_CORE, 0, 0}, {unix.RLIMIT_NOFILE, 512, 1024}},
 	}
 }
@@ -144,11 +145,20 @@ func TestViewOfTheGuest(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.path, b, err)
 		}
 	}
+	// A kept file is the kernel's again.
+	uuid := root + "/proc/sys/kernel/random/uuid"
+	if b, err := os.ReadFile(uuid); err != nil || len(b) != 37 {
+		t.Errorf("uuid %q, %v", b, err)
+	}
+	var us unix.Stat_t
+	if err := unix.Stat(uuid, &us); err != nil || us.Dev != s.ProcDev {
+		t.Errorf("device of uuid %#x, want %#x (%v)", us.Dev, s.ProcDev, err)
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mounts", s.GuestPid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]bool{"/": true, "/proc": true, "/proc/cpuinfo": true, "/proc/sys": true, "/sys": true,
+	want := map[string]bool{"/": true, "/proc": true, "/proc/cpuinfo": true, "/proc/sys": true, "/proc/sys/kernel/random/uuid": true, "/sys": true,
 		"/dev/null": true, "/dev/zero": true, "/dev/tty": true, "/dev/pts": true, "/dev/mqueue": true}
 	for line := range strings.Lines(string(b)) {
 		if p := strings.Fields(line)[1]; !want[p] {
