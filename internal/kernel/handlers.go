@@ -79,6 +79,18 @@ func handlers() map[string]handler {
 	add(sysEpollWait, "epoll_wait", "epoll_pwait", "epoll_pwait2")
 	add(sysFutex, "futex")
 	add(sysSchedYield, "sched_yield")
+	// System V objects
+	add(sysSemget, "semget")
+	add(sysSemop, "semop", "semtimedop")
+	add(sysSemctl, "semctl")
+	add(sysMsgget, "msgget")
+	add(sysMsgsnd, "msgsnd")
+	add(sysMsgrcv, "msgrcv")
+	add(sysMsgctl, "msgctl")
+	add(sysShmget, "shmget")
+	add(sysShmat, "shmat")
+	add(sysShmdt, "shmdt")
+	add(sysShmctl, "shmctl")
 	// identity and machine
 	add(sysUname, "uname")
 	add(sysSysinfo, "sysinfo")

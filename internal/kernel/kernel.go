@@ -80,7 +80,15 @@ type Kernel struct {
 	devices  hostDevices
 	stdio    stdio
 	timerfds []*timerFD
-	garbage  ptrace.Collector
+
+	sems               ipcIDs[*semSet]
+	semsUsed           int // semaphores in all sets
+	msgs               ipcIDs[*msgQueue]
+	msgCount, msgBytes int // in all queues
+	shms               []*shmSegment
+	shmAttached        []shmAttach
+
+	garbage ptrace.Collector
 
 	fifos    bool // a FIFO may exist: opens must be watched
 	progress bool // somebody did something since the lock waiters last tried

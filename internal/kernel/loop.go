@@ -231,6 +231,9 @@ func (k *Kernel) unpark(t *Task) {
 	if t.wait.futex != nil {
 		k.futexes.drop(t.wait.futex)
 	}
+	if t.wait.queue != nil {
+		t.wait.queue.leave()
+	}
 	t.wait = waitFor{}
 }
 

@@ -130,15 +130,14 @@ func (k *Kernel) staleWake(t *Task) bool {
 		return false
 	}
 	t.sigWake = false
-	w := t.wait.futex
-	if w == nil || w.woken || t.restart.set && k.Now() >= t.restart.deadline {
+	if !t.wait.keepsPlace() || t.restart.set && k.Now() >= t.restart.deadline {
 		return false // the call looks at everything else again
 	}
 	deadline := int64(-1)
 	if t.restart.set {
 		deadline = t.restart.deadline
 	}
-	k.sched.Park(t.th, deadline) // keeps its place in the futex's queue
+	k.sched.Park(t.th, deadline) // keeps its place in the queue
 	return true
 }
 

@@ -47,6 +47,9 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 			c.clearTID = ctid
 		}
+		if flags&unix.CLONE_SYSVSEM != 0 {
+			t.shareUndo(c)
+		}
 		return false, nil
 	}
 	parent := t.proc
@@ -61,10 +64,14 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	}
+	k.shmFork(t.proc.mm, p.mm)
 	p.vdsoBase = t.proc.vdsoBase
 	p.segv = t.proc.segv.inherit(flags)
 	c := k.newTask(tid, p)
 	c.timerSlack = t.timerSlack
+	if flags&unix.CLONE_SYSVSEM != 0 {
+		t.shareUndo(c)
+	}
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
 	}
@@ -180,7 +187,9 @@ func (k *Kernel) execStop(t *Task) error {
 		p.mem.Close()
 		p.mem = nil
 	}
+	old := p.mm
 	p.mm = &mmID{}
+	k.shmExit(old)
 	p.segv = p.segv.afterExec()
 	t.clearTID = 0
 	k.stopPosix(p)

@@ -69,6 +69,7 @@ func sysUnshare(k *Kernel, t *Task) verdict {
 		k.refuse(t, "unshare", unix.EPERM)
 		return t.fail(unix.EPERM)
 	}
+	k.unshareUndo(t)
 	return pass
 }
 

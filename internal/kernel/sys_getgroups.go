@@ -39,6 +39,7 @@ func sysGetgroups(k *Kernel, t *Task) verdict {
 // setgroups(2): only the list that getgroups(2) and /proc show; it opens no
 // file, because the kernel knows no other group than the mapped one.
 func sysSetgroups(k *Kernel, t *Task) verdict {
+	t.cred = nil
 	if !k.cfg.SingleID {
 		return pass
 	}

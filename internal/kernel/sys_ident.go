@@ -166,6 +166,7 @@ func sysPersonality(k *Kernel, t *Task) verdict {
 
 // setuid family: with one mapped id there is nothing to change to.
 func sysSetid(k *Kernel, t *Task) verdict {
+	t.cred = nil
 	if !k.cfg.SingleID {
 		return pass
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,11 @@ func (k *Kernel) readProc(t *Task, f *file) verdict {
 			return t.fail(e)
 		}
 	}
-	text, ok := k.norm.File(rel, raw, k.procFacts(rel))
+	facts := k.procFacts(rel)
+	if strings.HasPrefix(rel, "sysvipc/") {
+		facts.IPC = k.sysvipc(rel, raw)
+	}
+	text, ok := k.norm.File(rel, raw, facts)
 	if !ok {
 		// A kernel with another format: nothing that the guest did.
 		k.refuse(t, "read of /proc/"+rel, unix.EIO)

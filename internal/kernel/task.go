@@ -44,6 +44,8 @@ type Task struct {
 	retrying   bool   // the call at entry is a repetition by us, not a new event
 	timerSlack uint64 // ns; 0: the default
 	partial    int64  // bytes that a call written in pieces has moved so far
+	undo       *semUndoList
+	cred       *credentials // nil: not known; see Kernel.cred
 }
 
 // waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
@@ -52,8 +54,9 @@ type waitFor struct {
 	fds      []waitFD
 	children bool // a change of a child
 	futex    *futexWaiter
-	fifo     streamID // a FIFO whose writer is awaited
-	lock     bool     // a file lock: retried whenever the turn changes hands
+	queue    waitQueue // a place in another queue of ours
+	fifo     streamID  // a FIFO whose writer is awaited
+	lock     bool      // a file lock: retried whenever the turn changes hands
 	vfork    *Process
 	mask     uint64 // signal mask in force during the call, if hasMask
 	hasMask  bool
@@ -173,6 +176,7 @@ func statusField(tid int, key string) [][]byte {
 func (k *Kernel) removeTask(t *Task) bool {
 	t.dead = true
 	k.unpark(t)
+	k.semExit(t)
 	k.sched.Exit(t.th)
 	if k.tasks[t.tid] == t {
 		delete(k.tasks, t.tid)

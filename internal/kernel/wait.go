@@ -96,6 +96,7 @@ func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 	}
 	parent := p.parent
 	k.removeProcess(p)
+	k.shmExit(p.mm)
 	if v := p.vforkTask; v != nil {
 		p.vforkTask = nil
 		v.wait = waitFor{}

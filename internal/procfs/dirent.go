@@ -12,6 +12,9 @@ func (n *Normaliser) Dirent(dir, name string) bool {
 	if dir == "" {
 		return isNumber(name) || inRoot(name)
 	}
+	if dir == "sysvipc" {
+		return lookup(n.root, dir+"/"+name).render != nil
+	}
 	w, ok := locate(dir)
 	if !ok || w.pid == "" {
 		return false
@@ -39,7 +42,7 @@ func (n *Normaliser) Dirent(dir, name string) bool {
 
 func inRoot(name string) bool {
 	switch name {
-	case "self", "thread-self", "mounts", "net", "uptime":
+	case "self", "thread-self", "mounts", "net", "sysvipc", "uptime":
 		return true
 	}
 	for _, b := range ProcBind() {

@@ -19,7 +19,7 @@ func ProcBind() []string {
 		"kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "loadavg", "lockdep", "lockdep_stats", "locks",
 		"mdstat", "meminfo", "misc", "modules", "mtrr", "pagetypeinfo", "partitions", "pressure", "profile",
 		"sched_debug", "schedstat", "scsi", "slabinfo", "softirqs", "stat", "swaps", "sys", "sysrq-trigger",
-		"sysvipc", "timer_list", "tty", "version", "version_signature", "vmallocinfo", "vmcore", "vmstat", "xen",
+		"timer_list", "tty", "version", "version_signature", "vmallocinfo", "vmcore", "vmstat", "xen",
 		"zoneinfo",
 	}
 }
@@ -69,9 +69,6 @@ func Proc(m machine.Machine) []detfs.StaticFile {
 		file("softirqs", softirqs(m)),
 		file("stat", machineStat(m)),
 		file("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-		file("sysvipc/msg", "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n"),
-		file("sysvipc/sem", "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
-		file("sysvipc/shm", "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n"),
 		file("tty/drivers", ttyDrivers),
 		file("tty/ldiscs", "n_tty       0\n"),
 		file("version", "Linux version "+m.Release+" (dettrace@dettrace) (gcc) "+m.Version+"\n"),

@@ -8,8 +8,14 @@ func rootRules() []namedRule {
 			return Uptime(f.Now, n.m), true
 		})},
 		{"sys/kernel/random/uuid", own(randomUUID)},
+		{"sysvipc/msg", asks(sysvipc)},
+		{"sysvipc/sem", asks(sysvipc)},
+		{"sysvipc/shm", asks(sysvipc)},
 	}
 }
+
+// sysvipc is the rule of the System V objects, of which the kernel knows some.
+func sysvipc(_ *Normaliser, _ where, _ []byte, f Facts) ([]byte, bool) { return f.IPC, true }
 
 // processRules are the files of a process or thread. What is not here
 // (pagemap, attr/*, seccomp_cache, patch_state, map_files, ...) is refused.

@@ -1,27 +1,29 @@
 package syscalls
 
+import "golang.org/x/sys/unix"
+
 const (
-	noteShm   = "A namespace of our own: ids count up from 0 and limits are the kernel's defaults, not the host's settings."
-	noteCtl   = "Times of the object are logical; usage figures of the whole kernel are fixed. Reading a value is a poll, so an event (normalised)."
-	noteSemop = "Parks until the operation can be done; waiters are served in order (ordered)."
+	noteIPC   = "Wholly the supervisor's: ids count up from 0 as the kernel's do, limits are the kernel's defaults, times logical (eliminated)."
+	noteSemop = "Wholly the supervisor's: who makes a waiting operation possible does it in the waiter's place, first come first served; SEM_UNDO at the end of the process (ordered)."
+	noteMsg   = "Wholly the supervisor's: waiters are served in order of arrival, before anybody who comes later (ordered)."
 	noteMq    = "A namespace of our own, with fixed limits. Parks until there is a message or room (ordered)."
 )
 
 // rowsIPC are System V objects and POSIX message queues.
 func rowsIPC() []Row {
 	return []Row{
-		counted(29, "shmget", noteShm),
-		native(30, "shmat", "The address follows from past calls, as mmap(2)."),
-		native(67, "shmdt", "The process's own mapping."),
-		adjust(31, "shmctl", noteCtl),
-		counted(64, "semget", noteShm),
+		adjust(29, "shmget", "A namespace of our own: ids count up from 0. Never reserves memory of the host; SHM_HUGETLB, which depends on it, gives ENOMEM (normalised).").withErrno(unix.ENOMEM),
+		adjust(30, "shmat", "The address follows from past calls, as mmap(2); counted for the times of the segment."),
+		adjust(67, "shmdt", "The process's own mapping; counted for the times of the segment."),
+		adjust(31, "shmctl", "Times of the segment are logical, all of it is said to be in memory (normalised)."),
+		emulate(64, "semget", noteIPC),
 		schedule(65, "semop", noteSemop),
 		schedule(220, "semtimedop", noteSemop+" The timeout is on the logical clock."),
-		adjust(66, "semctl", noteCtl),
-		counted(68, "msgget", noteShm),
-		schedule(69, "msgsnd", "Parks while the queue is full (ordered)."),
-		schedule(70, "msgrcv", "Parks until a message fits (ordered)."),
-		adjust(71, "msgctl", noteCtl),
+		emulate(66, "semctl", noteIPC+" Reading a value is a poll for others, so an event."),
+		emulate(68, "msgget", noteIPC),
+		schedule(69, "msgsnd", noteMsg),
+		schedule(70, "msgrcv", noteMsg),
+		emulate(71, "msgctl", noteIPC).withErrno(unix.EPERM),
 		counted(240, "mq_open", noteMq+" Times seen by fstat are logical."),
 		counted(241, "mq_unlink", noteMq),
 		schedule(242, "mq_timedsend", noteMq+" The timeout is on the logical clock."),

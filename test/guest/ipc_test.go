@@ -4,20 +4,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // sameAsNative runs c/name.c on this host and twice in a container, and wants
 // the same output each time.
-func sameAsNative(t *testing.T, name string) {
+func sameAsNative(t *testing.T, name string, args ...string) {
 	t.Helper()
 	dir := compile(t, name)
-	want, err := exec.Command(filepath.Join(dir, name)).Output()
+	want, err := exec.Command(filepath.Join(dir, name), args...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/"+name), string(want))
+	sameLines(t, twice(t, append([]string{"-i", dir + ":/t", "--", "/t/" + name}, args...)...), string(want))
 }
 
 func sameLines(t *testing.T, got []string, text string) {
@@ -46,4 +47,22 @@ func TestGroupsAndAdvice(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/mem_advice"), string(want))
+}
+
+// System V semaphores and message queues do what the kernel's do.
+func TestSysV(t *testing.T) {
+	for _, name := range []string{"sysv_sem", "sysv_msg", "sysv_shm"} {
+		t.Run(name, func(t *testing.T) { sameAsNative(t, name, "sort") })
+	}
+}
+
+// Who waits first is served first, and reports first.
+func TestSysVOrder(t *testing.T) {
+	dir := compile(t, "sysv_sem")
+	got := twice(t, "-i", dir+":/t", "--", "/t/sysv_sem")
+	for _, want := range []string{" abc", " yx", " uU", " DD"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, strings.Join(got, "\n"))
+		}
+	}
 }
