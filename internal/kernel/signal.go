@@ -150,7 +150,11 @@ func (t *Task) again(entry ptrace.Regs) verdict {
 		return pass
 	}
 	t.sigWake = false
-	t.endWith(entry, -erestartsys)
+	if t.restart.set { // a limited wait is not started anew (sock_intr_errno)
+		t.endWith(entry, -int64(unix.EINTR))
+	} else {
+		t.endWith(entry, -erestartsys)
+	}
 	return ended
 }
 

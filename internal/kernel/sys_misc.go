@@ -74,29 +74,6 @@ func (k *Kernel) isOutside(f *file) bool {
 	return err == nil && fam != unix.AF_UNIX
 }
 
-// accept(2), recv*(2): parked until the socket is readable.
-func sysRecv(k *Kernel, t *Task) verdict {
-	f := k.file(t, t.intArg(0))
-	if f.class != fdSocket {
-		f.close()
-		return pass // EBADF, ENOTSOCK
-	}
-	flags := uint64(0)
-	switch t.callNr {
-	case unix.SYS_RECVFROM:
-		flags = t.arg(3)
-	case unix.SYS_RECVMSG:
-		flags = t.arg(2)
-	case unix.SYS_RECVMMSG:
-		flags = t.arg(3)
-	}
-	if flags&unix.MSG_DONTWAIT != 0 {
-		f.close()
-		return pass
-	}
-	return k.untilReady(t, &f, unix.POLLIN, "a socket to become readable")
-}
-
 // connect(2) to a unix socket whose backlog is full sleeps; it is made
 // without blocking and repeated. An internet connect goes on in the kernel
 // and is waited for by readiness.
@@ -115,6 +92,7 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		f.close()
 		return k.interrupted(t, true)
 	}
+	k.limitWait(t, &f, unix.SO_SNDTIMEO)
 	entry := t.regs
 	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
 	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
@@ -122,7 +100,7 @@ func sysConnect(k *Kernel, t *Task) verdict {
 	t.onExit = func(t *Task) {
 		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
 		unix.Close(ours)
-		if t.result() == -int64(unix.EAGAIN) {
+		if t.result() == -int64(unix.EAGAIN) && !k.late(t) {
 			t.wait = waitFor{what: "a full listen queue", lock: true}
 			t.onTurn = func(t *Task) verdict {
 				return t.again(entry)

@@ -57,9 +57,9 @@ func sysWrite(k *Kernel, t *Task) verdict {
 	case fdProc:
 		defer f.close()
 		return k.writeProc(t, &f)
-	case fdFifo, fdSocket, fdTTY:
+	case fdFifo, fdSocket, fdTTY, fdEvent:
 		return k.writeStream(t, &f)
-	case fdEvent, fdAnon, fdMqueue:
+	case fdAnon, fdMqueue:
 		return k.untilReady(t, &f, unix.POLLOUT, "write to "+f.describe())
 	}
 	f.close()
@@ -97,6 +97,15 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		f.close()
 		return pass
 	}
+	if k.late(t) {
+		f.close()
+		return t.fail(unix.EAGAIN)
+	}
+	if events == unix.POLLIN {
+		k.limitWait(t, f, unix.SO_RCVTIMEO)
+	} else {
+		k.limitWait(t, f, unix.SO_SNDTIMEO)
+	}
 	t.wait = waitFor{what: what, tty: f.class == fdTTY, fds: []waitFD{{fd: f.fd, events: uint32(uint16(events))}}, outside: k.isOutside(f)}
 	n := t.intArg(0)
 	t.onTurn = func(t *Task) verdict {
@@ -109,46 +118,27 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 	return park
 }
 
-// writeStream implements writes to pipes, sockets and terminals. A write
-// larger than the free room blocks half-way although poll(2) says writable,
-// so it is made without blocking and continued when there is room again.
+// writeStream implements writes to pipes, sockets, terminals and eventfds.
+// poll(2) is no oracle for them: a write larger than the free room blocks
+// half-way although it says writable, and a small one may fit although it says
+// full (into a pipe's last page, into the last quarter of a socket's buffer).
+// So the write is made without blocking, and continued when there is room.
 func (k *Kernel) writeStream(t *Task, f *file) verdict {
 	if f.nonblock() {
 		f.close()
 		return pass
 	}
 	n, e := t.length()
-	if e != 0 {
+	if e != 0 || n == 0 {
 		f.close()
 		return pass // the kernel says EFAULT, EINVAL
 	}
-	small := n <= 4096 && f.class == fdFifo
-	if small || n == 0 {
-		// A pipe that polls writable has a free page: this cannot block.
-		return k.untilReady(t, f, unix.POLLOUT, "write to "+f.describe())
-	}
-	if t.sigWake {
-		t.sigWake = false
+	if n <= 4096 && f.class == fdFifo && f.ready(unix.POLLOUT) {
 		f.close()
-		if t.partial > 0 {
-			return t.done(t.partial)
-		}
-		return pass
+		return pass // a pipe that polls writable has a free page
 	}
-	if !f.ready(unix.POLLOUT) {
-		t.wait = waitFor{what: "write to " + f.describe(), fds: []waitFD{{fd: f.fd, events: unix.EPOLLOUT}}}
-		t.onTurn = k.againWrite
-		return park
-	}
+	k.limitWait(t, f, unix.SO_SNDTIMEO)
 	return k.writePiece(t, f)
-}
-
-func (k *Kernel) againWrite(t *Task) verdict {
-	g := k.file(t, t.intArg(0))
-	if g.class == fdBad {
-		return pass
-	}
-	return k.writeStream(t, &g)
 }
 
 // writePiece lets the kernel write what fits. The file description, shared
@@ -159,9 +149,13 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 		f.close()
 		return t.done(t.partial)
 	}
+	if t.partial > 0 && f.class == fdSocket { // the end after a part is no error and no SIGPIPE
+		t.regs.Orig_rax = unix.SYS_SENDTO
+		t.regs.R10, t.regs.R8, t.regs.R9 = unix.MSG_NOSIGNAL, 0, 0
+	}
 	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
 	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
-	ours, class := f.fd, f.class
+	ours, class, what := f.fd, f.class, f.describe()
 	f.fd = -1
 	t.rewrite()
 	total, _ := lengthOf(t, &entry)
@@ -175,30 +169,30 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 		unix.Close(ours)
 		r := t.result()
 		switch {
-		case r == -int64(unix.EAGAIN):
+		case r == -int64(unix.EAGAIN) && !k.late(t):
 		case r < 0:
-			if t.partial > 0 && r != -int64(unix.EPIPE) {
-				t.regs.Rax = uint64(t.partial)
-				t.rewrite()
+			if t.partial > 0 {
+				r = t.partial
 			}
+			t.endWith(entry, r)
 			return
 		default:
 			t.partial += r
-			if t.partial >= int64(total) {
-				t.regs = withResult(t.regs, &entry, t.partial)
-				t.rewrite()
+			if t.partial >= int64(total) || k.late(t) {
+				t.endWith(entry, t.partial)
 				return
 			}
 		}
-		t.wait = waitFor{what: "write to a full pipe or socket"}
-		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+		t.wait = waitFor{what: "room in " + what}
+		if class == fdEvent { // polls writable even if this number does not fit
+			t.wait.lock = true
+		} else if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
 			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
 		}
 		t.onTurn = func(t *Task) verdict {
 			if t.sigWake && t.partial > 0 {
 				t.sigWake = false
-				t.regs = withResult(t.regs, &entry, t.partial)
-				t.rewrite()
+				t.endWith(entry, t.partial)
 				return ended
 			}
 			return t.again(entry)

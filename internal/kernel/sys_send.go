@@ -22,6 +22,7 @@ func sysSend(k *Kernel, t *Task) verdict {
 		return k.untilReady(t, &f, unix.POLLOUT, "a socket to become writable")
 	}
 	typ, _ := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	k.limitWait(t, &f, unix.SO_SNDTIMEO)
 	f.close()
 	if t.sigWake { // the kernel finds the signal before it would sleep
 		t.sigWake = false
@@ -36,14 +37,14 @@ func sysSend(k *Kernel, t *Task) verdict {
 // sendPiece lets the kernel send what fits; flags is the flags' argument.
 func (k *Kernel) sendPiece(t *Task, flags int, stream bool) verdict {
 	entry := t.regs
-	v, ok := t.sendBuffers()
+	v, ok := t.msgBuffers()
 	total := int64(0)
 	for _, x := range v {
 		total += int64(min(x.len, maxRW))
 	}
 	f := t.arg(flags) | unix.MSG_DONTWAIT
 	if t.partial > 0 {
-		if !ok || !t.sendRest(v, f|unix.MSG_NOSIGNAL) { // the end after a part is no error
+		if !ok || !t.pieceOf(v, unix.SYS_SENDTO, f|unix.MSG_NOSIGNAL) { // the end after a part is no error
 			return t.done(t.partial)
 		}
 	} else {
@@ -59,15 +60,14 @@ func (k *Kernel) sendPiece(t *Task, flags int, stream bool) verdict {
 		if stream && r > 0 && t.partial < total {
 			full = true
 		}
-		if full {
+		if full && !k.late(t) {
 			k.awaitRoom(t, entry, stream)
 			return
 		}
 		if stream && t.partial > 0 {
 			r = t.partial
 		}
-		t.regs = withResult(t.regs, &entry, r)
-		t.rewrite()
+		t.endWith(entry, r)
 	}
 	return toExit
 }
@@ -85,20 +85,20 @@ func (k *Kernel) awaitRoom(t *Task, entry ptrace.Regs, stream bool) {
 	t.onTurn = func(t *Task) verdict {
 		if t.sigWake && t.partial > 0 {
 			t.sigWake = false
-			t.regs = withResult(t.regs, &entry, t.partial)
-			t.rewrite()
-			return pass
+			t.endWith(entry, t.partial)
+			return ended
 		}
 		return t.again(entry)
 	}
 }
 
-// sendBuffers are the areas that sendto or sendmsg (struct msghdr) sends.
-func (t *Task) sendBuffers() ([]iov, bool) {
+// msgBuffers are the areas that sendto, sendmsg (struct msghdr), recvfrom or
+// recvmsg means.
+func (t *Task) msgBuffers() ([]iov, bool) {
 	switch t.callNr {
-	case unix.SYS_SENDTO:
+	case unix.SYS_SENDTO, unix.SYS_RECVFROM:
 		return []iov{{t.arg(1), t.arg(2)}}, true
-	case unix.SYS_SENDMSG:
+	case unix.SYS_SENDMSG, unix.SYS_RECVMSG:
 		var b [56]byte
 		if !t.read(t.arg(1), b[:]) {
 			return nil, false
@@ -113,12 +113,13 @@ func (t *Task) sendBuffers() ([]iov, bool) {
 	return nil, false
 }
 
-// sendRest turns the call into a sendto of what is left of one area.
-func (t *Task) sendRest(v []iov, flags uint64) bool {
+// pieceOf turns the call into nr, sendto(2) or recvfrom(2), of what is left of
+// one area.
+func (t *Task) pieceOf(v []iov, nr int, flags uint64) bool {
 	skip := uint64(t.partial)
 	for _, x := range v {
 		if skip < x.len {
-			t.regs.Orig_rax = unix.SYS_SENDTO
+			t.regs.Orig_rax = uint64(nr)
 			t.regs.Rsi, t.regs.Rdx = x.base+skip, x.len-skip
 			t.regs.R10, t.regs.R8, t.regs.R9 = flags, 0, 0
 			return true

@@ -1,0 +1,147 @@
+package kernel
+
+import (
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/ptrace"
+)
+
+// accept(2), recv*(2): parked until the socket is readable. A call that goes
+// on waiting after that, for all of its bytes or messages, is made in pieces.
+func sysRecv(k *Kernel, t *Task) verdict {
+	f := k.file(t, t.intArg(0))
+	if f.class != fdSocket {
+		f.close()
+		return pass // EBADF, ENOTSOCK
+	}
+	fi := 3 // recvfrom, recvmmsg
+	switch t.callNr {
+	case unix.SYS_ACCEPT, unix.SYS_ACCEPT4:
+		return k.untilReady(t, &f, unix.POLLIN, "a connection")
+	case unix.SYS_RECVMSG:
+		fi = 2
+	}
+	flags := t.arg(fi)
+	if flags&unix.MSG_DONTWAIT != 0 || f.nonblock() {
+		f.close()
+		return pass
+	}
+	if !k.isOutside(&f) && k.waitsForMore(t, &f, flags) {
+		if t.sigWake { // the kernel finds the signal before it would sleep
+			t.sigWake = false
+			f.close()
+			return pass
+		}
+		return k.recvPiece(t, &f, fi)
+	}
+	return k.untilReady(t, &f, unix.POLLIN, "a socket to become readable")
+}
+
+// waitsForMore reports whether a receiving call sleeps again after its first
+// bytes. Where control data may come with them, each piece would lose that of
+// the one before, so such a call stays whole.
+func (k *Kernel) waitsForMore(t *Task, f *file, flags uint64) bool {
+	switch t.callNr {
+	case unix.SYS_RECVMMSG:
+		return flags&unix.MSG_WAITFORONE == 0 && t.intArg(2) > 1
+	case unix.SYS_RECVMSG:
+		if n, ok := t.readU64(t.arg(1) + 40); !ok || n != 0 { // msg_controllen
+			return false
+		}
+	}
+	if flags&unix.MSG_WAITALL == 0 || flags&(unix.MSG_PEEK|unix.MSG_OOB) != 0 {
+		return false
+	}
+	typ, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	return err == nil && typ == unix.SOCK_STREAM
+}
+
+// recvPiece lets the kernel receive what is there, and waits for the rest. It
+// consumes f; fi is the flags' argument.
+func (k *Kernel) recvPiece(t *Task, f *file, fi int) verdict {
+	k.limitWait(t, f, unix.SO_RCVTIMEO)
+	f.close()
+	entry := t.regs
+	flags := t.arg(fi)&^uint64(unix.MSG_WAITALL) | unix.MSG_DONTWAIT
+	many := t.callNr == unix.SYS_RECVMMSG
+	total := int64(t.intArg(2))
+	until := int64(-1) // recvmmsg's timeout, looked at after each message
+	if many {
+		if a := entry.R8; a != 0 {
+			ns, valid, ok := t.timespec(a)
+			if !ok || !valid {
+				return pass
+			}
+			until = satAdd(t.callStart, ns)
+		}
+		t.regs.Rsi += uint64(t.partial) * 64 // struct mmsghdr
+		t.regs.Rdx -= uint64(t.partial)
+		t.regs.R8 = 0
+		t.setArg(fi, flags)
+	} else {
+		v, ok := t.msgBuffers()
+		if !ok {
+			return pass // the kernel finds the fault
+		}
+		total = 0
+		for _, x := range v {
+			total += int64(min(x.len, maxRW))
+		}
+		if t.partial == 0 {
+			t.setArg(fi, flags)
+		} else if !t.pieceOf(v, unix.SYS_RECVFROM, flags) {
+			return t.done(t.partial)
+		}
+	}
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		r := t.result()
+		if r > 0 {
+			t.partial += r
+		}
+		late := k.late(t) || many && until >= 0 && t.partial > 0 && k.Now() >= until
+		if r == 0 || r < 0 && r != -int64(unix.EAGAIN) || late || t.partial >= total {
+			t.recvEnd(k, &entry, r, until)
+			return
+		}
+		t.wait = waitFor{what: "the rest from a socket"}
+		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLIN | unix.EPOLLRDHUP}}
+		}
+		t.onTurn = func(t *Task) verdict {
+			if t.sigWake && t.partial > 0 {
+				t.sigWake = false
+				t.recvEnd(k, &entry, 0, until)
+				return ended
+			}
+			return t.again(entry)
+		}
+	}
+	return toExit
+}
+
+// recvEnd is the end of a call made in pieces, the last of which gave r.
+func (t *Task) recvEnd(k *Kernel, entry *ptrace.Regs, r, until int64) {
+	if t.partial > 0 {
+		r = t.partial
+	}
+	if until >= 0 && r > 0 {
+		sec, ns := splitNS(max(until-k.Now(), 0))
+		t.writeU64(entry.R8, uint64(sec), uint64(ns))
+	}
+	t.endWith(*entry, r)
+}
+
+// limitWait gives a call that waits on a socket the deadline that SO_RCVTIMEO
+// or SO_SNDTIMEO asks for (socket(7)).
+func (k *Kernel) limitWait(t *Task, f *file, opt int) {
+	if t.restart.set || f.class != fdSocket {
+		return
+	}
+	if tv, err := unix.GetsockoptTimeval(f.fd, unix.SOL_SOCKET, opt); err == nil && tv.Nano() > 0 {
+		t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), tv.Nano()), set: true}
+	}
+}
+
+// late reports that the deadline of a waiting call is over.
+func (k *Kernel) late(t *Task) bool { return t.restart.set && k.Now() >= t.restart.deadline }
