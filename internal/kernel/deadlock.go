@@ -16,6 +16,9 @@ func (e *DeadlockError) Error() string {
 }
 
 func (k *Kernel) deadlock() error {
+	if err := k.deadOutside(); err != nil {
+		return err
+	}
 	e := &DeadlockError{}
 	for _, t := range k.order {
 		name := "?"

@@ -26,6 +26,7 @@ func handlers() map[string]handler {
 	add(sysSplice, "sendfile", "copy_file_range", "splice", "tee", "vmsplice")
 	add(sysMmap, "mmap")
 	add(sysMremap, "mremap")
+	add(sysBrk, "brk")
 	add(sysMemfdCreate, "memfd_create")
 	add(sysMadvise, "madvise")
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
@@ -33,7 +34,7 @@ func handlers() map[string]handler {
 		"bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "signalfd", "signalfd4",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
-		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "getrlimit",
+		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
 		"access", "faccessat", "faccessat2", "fork", "vfork", "close_range", "fallocate")
 	// processes
 	add(sysClone, "clone")
@@ -44,7 +45,7 @@ func handlers() map[string]handler {
 	add(sysUnshare, "unshare", "setns")
 	add(sysPrctl, "prctl")
 	add(sysArchPrctl, "arch_prctl")
-	add(sysPrlimit, "prlimit64", "setrlimit")
+	add(sysPrlimit, "prlimit64", "setrlimit", "getrlimit")
 	add(sysSetid, "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid")
 	add(sysGetgroups, "getgroups")
 	add(sysSetgroups, "setgroups")

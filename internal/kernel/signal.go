@@ -174,6 +174,9 @@ func (k *Kernel) wakeAllSignalled() {
 
 // sendSignal sends sig from the supervisor on behalf of a logical timer.
 func (k *Kernel) sendSignal(p *Process, sig unix.Signal) {
+	if sig == unix.SIGKILL {
+		p.killed = true
+	}
 	_ = unix.Kill(p.pid, sig)
 	for _, t := range p.tasks {
 		k.wakeIfSignalled(t)

@@ -76,7 +76,7 @@ func sysUnshare(k *Kernel, t *Task) verdict {
 // prctl(2).
 func sysPrctl(k *Kernel, t *Task) verdict {
 	switch op := t.intArg(0); op {
-	case unix.PR_SET_NAME, unix.PR_GET_NAME, unix.PR_GET_DUMPABLE, unix.PR_SET_DUMPABLE, unix.PR_SET_PDEATHSIG, unix.PR_GET_PDEATHSIG,
+	case unix.PR_SET_NAME, unix.PR_GET_NAME, unix.PR_GET_DUMPABLE, unix.PR_SET_DUMPABLE, unix.PR_GET_PDEATHSIG,
 		unix.PR_GET_KEEPCAPS, unix.PR_SET_KEEPCAPS, unix.PR_CAPBSET_READ, unix.PR_CAPBSET_DROP, unix.PR_GET_SECUREBITS, unix.PR_SET_SECUREBITS,
 		unix.PR_GET_NO_NEW_PRIVS, unix.PR_SET_NO_NEW_PRIVS, unix.PR_CAP_AMBIENT, unix.PR_GET_CHILD_SUBREAPER, unix.PR_SET_VMA,
 		unix.PR_SET_THP_DISABLE, unix.PR_GET_THP_DISABLE, unix.PR_GET_TID_ADDRESS, unix.PR_SET_MM:
@@ -84,6 +84,9 @@ func sysPrctl(k *Kernel, t *Task) verdict {
 			k.refuse(t, "prctl PR_SET_MM", unix.EPERM)
 			return t.fail(unix.EPERM)
 		}
+		return pass
+	case unix.PR_SET_PDEATHSIG:
+		t.proc.killed = t.proc.killed || t.intArg(1) == int(unix.SIGKILL)
 		return pass
 	case unix.PR_SET_CHILD_SUBREAPER:
 		t.proc.subreaper = t.arg(1) != 0

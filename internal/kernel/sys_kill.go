@@ -24,6 +24,11 @@ func sysKill(k *Kernel, t *Task) verdict {
 		return pass
 	}
 	k.logArg(t, strconv.Itoa(target)+", "+unix.SignalName(sig))
+	if sig == unix.SIGKILL { // now: who kills itself has no exit
+		for _, p := range k.processesOf(t, target) {
+			p.killed = true
+		}
+	}
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.afterSignal(t, sig, target)

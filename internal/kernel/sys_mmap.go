@@ -67,5 +67,26 @@ func sysMremap(k *Kernel, t *Task) verdict {
 	return pass
 }
 
+// brk(2) of a large heap; the result is where the break then is, so a refusal
+// is a question for that.
+func sysBrk(k *Kernel, t *Task) verdict {
+	const pieBase = 0x555555554000 // ELF_ET_DYN_BASE, where heaps of PIE programs begin
+	size := t.arg(0)
+	if size >= pieBase {
+		size -= pieBase
+	}
+	if size <= k.cfg.Machine.MemTotal || size > stackTop {
+		return pass
+	}
+	entry := t.regs
+	t.setArg(0, 0)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		t.regs = withResult(t.regs, &entry, t.result())
+		t.rewrite()
+	}
+	return toExit
+}
+
 // memfd_create(2) stops for huge pages only: as a kernel without hugetlbfs.
 func sysMemfdCreate(_ *Kernel, t *Task) verdict { return t.fail(unix.EINVAL) }

@@ -1,5 +1,123 @@
 package kernel
 
-// prlimit64(2), setrlimit(2): limits are fixed at the start and the same on
-// every host; a process may lower its own as Linux lets it.
-func sysPrlimit(k *Kernel, t *Task) verdict { return pass }
+import (
+	"encoding/binary"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits are set at the start and the same on every host; the kernel keeps
+// them. Two of them count real CPU time there, so those are only recorded: they
+// read back as set, and a child inherits them, but no signal ever comes of it.
+
+// rlimitRTTime is RLIMIT_RTTIME, which x/sys does not name.
+const rlimitRTTime = 15
+
+// timeLimits are the two limits that count CPU time. The zero value is no
+// limit at all.
+type timeLimits struct {
+	cpu, rt rlimit
+}
+
+// rlimit is struct rlimit64 with each bit inverted: 0 is RLIM_INFINITY.
+type rlimit struct{ soft, hard uint64 }
+
+func (l *timeLimits) of(resource uint64) *rlimit {
+	switch uint32(resource) {
+	case unix.RLIMIT_CPU:
+		return &l.cpu
+	case rlimitRTTime:
+		return &l.rt
+	}
+	return nil
+}
+
+// getrlimit(2), setrlimit(2), prlimit64(2).
+func sysPrlimit(k *Kernel, t *Task) verdict {
+	target, resource, set, get := t.proc, t.arg(0), uint64(0), uint64(0)
+	switch t.callNr {
+	case unix.SYS_GETRLIMIT:
+		get = t.arg(1)
+	case unix.SYS_SETRLIMIT:
+		set = t.arg(1)
+	default:
+		resource, set, get = t.arg(1), t.arg(2), t.arg(3)
+	}
+	l := target.limits.of(resource)
+	if l == nil {
+		return pass
+	}
+	if t.callNr == unix.SYS_PRLIMIT64 && t.intArg(0) != 0 {
+		if target = k.byVPid(t.intArg(0)); target == nil {
+			return t.fail(unix.ESRCH)
+		}
+		if !sameIDs(t.tid, target.pid) {
+			return t.fail(unix.EPERM)
+		}
+		l = target.limits.of(resource)
+	}
+	old := *l
+	next := old
+	if set != 0 {
+		var b [16]byte
+		if !t.read(set, b[:]) {
+			return t.fail(unix.EFAULT)
+		}
+		next = rlimit{^binary.LittleEndian.Uint64(b[:]), ^binary.LittleEndian.Uint64(b[8:])}
+		switch {
+		case ^next.soft > ^next.hard:
+			return t.fail(unix.EINVAL)
+		case ^next.hard > ^old.hard:
+			return t.fail(unix.EPERM) // CAP_SYS_RESOURCE is never held on the host
+		}
+	}
+	if t.callNr == unix.SYS_GETRLIMIT || get != 0 {
+		var b [16]byte
+		binary.LittleEndian.PutUint64(b[:], ^old.soft)
+		binary.LittleEndian.PutUint64(b[8:], ^old.hard)
+		if !t.write(get, b[:]) {
+			return t.fail(unix.EFAULT)
+		}
+	}
+	*l = next
+	return t.done(0)
+}
+
+// sameIDs is the check of prlimit(2): the ids of the caller are all three of
+// the target's, or the caller has CAP_SYS_RESOURCE over it.
+func sameIDs(caller, target int) bool {
+	if caller == target {
+		return true
+	}
+	c, err1 := readStatus(caller)
+	o, err2 := readStatus(target)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	if hexLine(c, "CapEff:\t")&(1<<unix.CAP_SYS_RESOURCE) != 0 {
+		return true
+	}
+	for _, key := range []string{"Uid:", "Gid:"} {
+		mine, theirs := idLine(c, key), idLine(o, key)
+		if len(mine) != 4 || len(theirs) != 4 {
+			return false
+		}
+		for _, id := range theirs[:3] { // real, effective, saved
+			if id != mine[0] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// idLine gives the fields of a line of /proc/tid/status.
+func idLine(status []byte, key string) []string {
+	i := indexLine(status, key)
+	if i < 0 {
+		return nil
+	}
+	line, _, _ := strings.Cut(string(status[i+len(key):]), "\n")
+	return strings.Fields(line)
+}

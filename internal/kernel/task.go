@@ -93,6 +93,8 @@ type Process struct {
 	program   uint64   // where that exec's program begins
 	segv      *segvAction
 	tunables  procfs.Tunables
+	limits    timeLimits
+	killed    bool // SIGKILL may come from within the container
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.
@@ -117,7 +119,7 @@ func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 	p := &Process{pid: tid, pidfd: fd, parent: parent, start: k.Now(), mm: &mmID{}, segv: &segvAction{}}
 	if parent != nil {
 		parent.children = append(parent.children, p)
-		p.comm, p.groups, p.tunables = parent.comm, parent.groups, parent.tunables
+		p.comm, p.groups, p.tunables, p.limits = parent.comm, parent.groups, parent.tunables, parent.limits
 	}
 	k.procs[tid] = p
 	return p, nil

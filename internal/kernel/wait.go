@@ -91,6 +91,9 @@ func (k *Kernel) bury(t *Task) bool {
 
 // processEnd does what follows from the end of a process's last thread.
 func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
+	if st.Signaled() && st.Signal() == unix.SIGKILL && !p.killed {
+		return k.outsideKill(p)
+	}
 	if k.log != nil {
 		k.log.exit(k, p, st)
 	}

@@ -81,6 +81,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 		return outcome{}, err
 	}
 	st, err := k.Run()
+	err = c.explainKill(err)
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
 	}

@@ -150,13 +150,22 @@ func (c *container) guardRun(done <-chan struct{}) {
 	}}
 	t := time.NewTicker(stuckTick)
 	defer t.Stop()
+	mem := time.NewTicker(memoryTick)
+	defer mem.Stop()
+	if c.spec.Memory <= 0 {
+		mem.Stop()
+	}
 	for {
+		var err error
 		select {
 		case <-done:
 			return
 		case <-t.C:
+			err = g.tick()
+		case <-mem.C:
+			err = c.memoryErr()
 		}
-		if err := g.tick(); err != nil {
+		if err != nil {
 			c.kern.Stop(err)
 			c.box.Kill()
 			return

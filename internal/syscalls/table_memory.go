@@ -19,7 +19,10 @@ func rowsMemory() []Row {
 			only(allowIf(Cond{3, 0x4000f, unix.MAP_PRIVATE}, Cond{1, ^uint64(low32), 0}), true),
 		native(10, "mprotect", "The process's own pages."),
 		native(11, "munmap", "The process's own pages."),
-		native(12, "brk", "The heap starts at an address that is not randomised."),
+		// The heap lies behind a program at 0x400000 or at 0x555555554000
+		// (ELF_ET_DYN_BASE): below 4 GiB, or 3 GiB of heap, nothing stops.
+		native(12, "brk", "The heap starts at an address that is not randomised. A heap of several GiB stops: it fails by the guest's memory, see mmap(2).").
+			only(Filter{Trace, []Rule{{[]Cond{{0, ^uint64(low32), 0}}, Allow}, {[]Cond{{0, ^uint64(low32), 0x5555 << 32}}, Allow}}}, true),
 		native(25, "mremap", "As mmap(2): growing to 4 GiB and more stops.").
 			only(allowIf(Cond{2, ^uint64(low32), 0}), true),
 		native(26, "msync", "Reaches our file system's server; mtime does not depend on it."),

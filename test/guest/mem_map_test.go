@@ -26,6 +26,7 @@ func TestMappings(t *testing.T) {
 			"droppable EINVAL",
 			"grow to more ENOMEM",
 			"r10 kept",
+			"heap all 0 more -1 unchanged",
 			"memfd huge -1 EINVAL",
 		}
 		for i, w := range want {

@@ -48,6 +48,11 @@ int main(void)
 	long r;
 	__asm__ volatile("syscall" : "=a"(r), "+r"(r10) : "0"(9l), "D"(0l), "S"(6 * gib), "d"((long)rw) : "rcx", "r11", "memory");
 	printf("r10 %s\n", r10 == anon ? "kept" : "changed");
+	char *heap = sbrk(0);
+	printf("heap all %d", brk(heap + total - gib));
+	printf(" more %d", brk(heap + total + gib));
+	printf(" %s\n", sbrk(0) == heap + total - gib ? "unchanged" : "moved");
+	brk(heap);
 	int fd = memfd_create("x", MFD_HUGETLB);
 	printf("memfd huge %d %s\n", fd, strerrorname_np(errno));
 	return 0;
