@@ -80,7 +80,7 @@ func handlers() map[string]handler {
 	add(sysEpollWait, "epoll_wait", "epoll_pwait", "epoll_pwait2")
 	add(sysFutex, "futex")
 	add(sysSchedYield, "sched_yield")
-	// System V objects
+	// System V objects, POSIX message queues
 	add(sysSemget, "semget")
 	add(sysSemop, "semop", "semtimedop")
 	add(sysSemctl, "semctl")
@@ -92,6 +92,9 @@ func handlers() map[string]handler {
 	add(sysShmat, "shmat")
 	add(sysShmdt, "shmdt")
 	add(sysShmctl, "shmctl")
+	add(sysMqTimedreceive, "mq_timedreceive")
+	add(sysMqTimedsend, "mq_timedsend")
+	add(sysMqNotify, "mq_notify")
 	// identity and machine
 	add(sysUname, "uname")
 	add(sysSysinfo, "sysinfo")

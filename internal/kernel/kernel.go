@@ -84,7 +84,9 @@ type Kernel struct {
 	sems               ipcIDs[*semSet]
 	semsUsed           int // semaphores in all sets
 	msgs               ipcIDs[*msgQueue]
-	msgCount, msgBytes int // in all queues
+	msgCount, msgBytes int                 // in all queues
+	mqs                map[uint64]*mqQueue // who waits, by inode
+	mqNotified         bool                // somebody asked mq_notify(2)
 	shms               []*shmSegment
 	shmAttached        []shmAttach
 
@@ -131,6 +133,7 @@ func New(cfg Config) (*Kernel, error) {
 		procs:   map[int]*Process{},
 		tasks:   map[int]*Task{},
 		newborn: map[int]bool{},
+		mqs:     map[uint64]*mqQueue{},
 		ended:   map[int]deadProcess{},
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,

@@ -17,7 +17,7 @@ const maxRW = math.MaxInt32 &^ 4095
 func sysRead(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	switch f.class {
-	case fdBad, fdTree, fdNull, fdMem:
+	case fdBad, fdTree, fdNull, fdMem, fdMqueue:
 		f.close()
 		return pass
 	case fdStdin:
@@ -29,7 +29,7 @@ func sysRead(k *Kernel, t *Task) verdict {
 	case fdProc:
 		defer f.close()
 		return k.readProc(t, &f)
-	case fdFifo, fdSocket, fdTTY, fdEvent, fdAnon, fdMqueue:
+	case fdFifo, fdSocket, fdTTY, fdEvent, fdAnon:
 		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
 	}
 	f.close()
@@ -41,7 +41,7 @@ func sysRead(k *Kernel, t *Task) verdict {
 func sysWrite(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	switch f.class {
-	case fdBad, fdTree, fdNull, fdMem:
+	case fdBad, fdTree, fdNull, fdMem, fdMqueue:
 		f.close()
 		return pass
 	case fdStdout, fdStderr:
@@ -59,7 +59,7 @@ func sysWrite(k *Kernel, t *Task) verdict {
 		return k.writeProc(t, &f)
 	case fdFifo, fdSocket, fdTTY, fdEvent:
 		return k.writeStream(t, &f)
-	case fdAnon, fdMqueue:
+	case fdAnon:
 		return k.untilReady(t, &f, unix.POLLOUT, "write to "+f.describe())
 	}
 	f.close()

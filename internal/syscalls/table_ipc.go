@@ -6,7 +6,7 @@ const (
 	noteIPC   = "Wholly the supervisor's: ids count up from 0 as the kernel's do, limits are the kernel's defaults, times logical (eliminated)."
 	noteSemop = "Wholly the supervisor's: who makes a waiting operation possible does it in the waiter's place, first come first served; SEM_UNDO at the end of the process (ordered)."
 	noteMsg   = "Wholly the supervisor's: waiters are served in order of arrival, before anybody who comes later (ordered)."
-	noteMq    = "A namespace of our own, with fixed limits. Parks until there is a message or room (ordered)."
+	noteMq    = "A namespace of our own, with fixed limits; waiters are served in order of arrival (ordered)."
 )
 
 // rowsIPC are System V objects and POSIX message queues.
@@ -28,7 +28,7 @@ func rowsIPC() []Row {
 		counted(241, "mq_unlink", noteMq),
 		schedule(242, "mq_timedsend", noteMq+" The timeout is on the logical clock."),
 		schedule(243, "mq_timedreceive", noteMq+" The timeout is on the logical clock."),
-		adjust(244, "mq_notify", "The signal is sent by a sender that holds the turn, so it comes in order."),
+		adjust(244, "mq_notify", "The kernel's. The signal is sent by a sender that holds the turn, so it comes in order."),
 		counted(245, "mq_getsetattr", "The number of messages is a poll: an event."),
 	}
 }

@@ -49,20 +49,30 @@ func TestGroupsAndAdvice(t *testing.T) {
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/mem_advice"), string(want))
 }
 
-// System V semaphores and message queues do what the kernel's do.
-func TestSysV(t *testing.T) {
-	for _, name := range []string{"sysv_sem", "sysv_msg", "sysv_shm"} {
+// System V objects and POSIX message queues do what the kernel's do.
+func TestIPC(t *testing.T) {
+	for _, name := range []string{"sysv_sem", "sysv_msg", "sysv_shm", "posix_mq"} {
 		t.Run(name, func(t *testing.T) { sameAsNative(t, name, "sort") })
 	}
 }
 
 // Who waits first is served first, and reports first.
-func TestSysVOrder(t *testing.T) {
-	dir := compile(t, "sysv_sem")
-	got := twice(t, "-i", dir+":/t", "--", "/t/sysv_sem")
-	for _, want := range []string{" abc", " yx", " uU", " DD"} {
-		if !slices.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, strings.Join(got, "\n"))
-		}
+func TestIPCOrder(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		want []string
+	}{
+		{"sysv_sem", []string{" abc", " yx", " uU", " DD"}},
+		{"posix_mq", []string{" a:4  one 1; b:4  two 2; c:0   3;", " high:0 ; mid:0 ;"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := compile(t, tt.name)
+			got := twice(t, "-i", dir+":/t", "--", "/t/"+tt.name)
+			for _, want := range tt.want {
+				if !slices.Contains(got, want) {
+					t.Errorf("no %q in\n%s", want, strings.Join(got, "\n"))
+				}
+			}
+		})
 	}
 }
