@@ -45,6 +45,32 @@ type Dir struct {
 	UID, GID uint32
 	// Fresh drops whatever the layers have there.
 	Fresh bool `json:"fresh"`
+	// Volume, if not 0, makes the directory the top of a volume of its own
+	// (see Volume); it takes effect where the directory is made.
+	Volume uint8 `json:"volume,omitempty"`
+}
+
+// A volume is a part of the tree that looks like a file system of its own
+// (/dev, /dev/shm): whoever adjusts stat results gives it another st_dev. The
+// inode number says which one, so nothing else has to carry it. Files belong
+// to the volume of the directory in which they were made.
+const (
+	MaxVolume    = 100
+	StaticVolume = 128 // + index in Config.Static
+)
+
+// Volume is the volume of a file: 0 for the guest's root, else that of
+// Dir.Volume or StaticVolume. top says that the inode is a Dir's with Volume
+// or the top of a static tree.
+func Volume(ino uint64) (volume int, top bool) {
+	switch {
+	case ino >= imageIno:
+		return 0, false
+	case ino >= staticIno:
+		return StaticVolume + int(ino>>32&0x7f), uint32(ino) == 0
+	}
+	v := int(ino >> volumeShift)
+	return v, v != 0 && ino&(1<<volumeShift-1) == volumeTop
 }
 
 // StaticFile is a file with constant content (Link: a symlink to Content).
@@ -54,6 +80,17 @@ type StaticFile struct {
 	Content []byte `json:"content"`
 	Link    bool   `json:"link"`
 	Dir     bool   `json:"dir,omitempty"` // an empty directory instead; missing parents are made in any case
+	// Serial, if not 0, sets the inode number to one that depends on it and
+	// the volume only. It must be below 2^32 and used once per volume.
+	Serial uint32 `json:"serial,omitempty"`
+}
+
+// SerialIno is the inode number of a StaticFile with Serial in a volume.
+func SerialIno(volume int, serial uint32) uint64 {
+	if volume >= StaticVolume {
+		return staticIno | uint64(volume-StaticVolume)<<32 | 1<<31 | uint64(serial)
+	}
+	return uint64(volume)<<volumeShift | 1<<32 | uint64(serial)
 }
 
 // StaticTree is a read-only tree beside "root"; directories are implied by the files' paths.
@@ -61,6 +98,16 @@ type StaticTree struct {
 	Name  string       `json:"name"`
 	Files []StaticFile `json:"files"`
 }
+
+// nameMax is the longest file name.
+const nameMax = 255
+
+// PackNamelen puts a file's volume into the length of names that FUSE hands to
+// the kernel and statfs(2) hands back; the supervisor takes it out.
+func PackNamelen(volume int) uint64 { return uint64(volume)<<16 | nameMax }
+
+// UnpackNamelen is the inverse of PackNamelen.
+func UnpackNamelen(n uint64) (volume int, namelen uint64) { return int(n >> 16), n & 0xffff }
 
 // PackBlocks puts the virtual owner of a file into the 64-bit block count
 // that FUSE hands to the kernel and stat(2) hands back: uid<<32 | gid. The

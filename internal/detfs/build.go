@@ -122,6 +122,9 @@ func (f *fsys) buildDir(c Dir) error {
 	}
 	n := f.premade(d, syscall.S_IFDIR|c.Mode&0o7777)
 	n.uid, n.gid = c.UID, c.GID
+	if c.Volume != 0 {
+		n.ino = uint64(c.Volume)<<volumeShift | volumeTop
+	}
 	f.setStart(d, name, n)
 	return nil
 }
@@ -149,11 +152,13 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 	case s.Dir:
 		n := f.premade(d, syscall.S_IFDIR|s.Mode&0o7777)
 		n.flags |= extra
+		f.number(d, n, s)
 		f.setStart(d, path.Base(p), n)
 		return nil
 	}
 	n := f.premade(d, mode)
 	n.flags |= extra
+	f.number(d, n, s)
 	n.size = int64(len(s.Content))
 	n.basesz = n.size
 	if s.Link {
@@ -166,6 +171,14 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 	}
 	f.setStart(d, path.Base(p), n)
 	return nil
+}
+
+// number gives n the inode number that s asks for.
+func (f *fsys) number(d, n *node, s StaticFile) {
+	if s.Serial != 0 {
+		v, _ := Volume(d.ino)
+		n.ino = SerialIno(v, s.Serial)
+	}
 }
 
 // buildStatic makes one tree beside the guest's. Its inode numbers count by

@@ -145,8 +145,12 @@ func (f *fsys) storeError(op string, err error) syscall.Errno {
 }
 
 // StatFS implements statfs(2): declared size minus linked data, never the
-// host's free space.
-func (f *fsys) StatFS(_ *fuse.Request, s *fuse.StatFS) syscall.Errno {
+// host's free space. The volume of the file travels above the longest name.
+func (f *fsys) StatFS(r *fuse.Request, s *fuse.StatFS) syscall.Errno {
+	volume := 0
+	if n := f.get(r.Node); n != nil {
+		volume, _ = Volume(n.ino)
+	}
 	total := f.cfg.MaxBytes
 	if total == 0 {
 		total = 64 << 30
@@ -156,7 +160,7 @@ func (f *fsys) StatFS(_ *fuse.Request, s *fuse.StatFS) syscall.Errno {
 	*s = fuse.StatFS{
 		Blocks: total, Bfree: free, Bavail: free,
 		Files: 1 << 24, Ffree: 1<<24 - min(1<<23, f.nextIno-firstNewIno),
-		Bsize: 4096, Frsize: 4096, Namelen: 255,
+		Bsize: 4096, Frsize: 4096, Namelen: uint32(PackNamelen(volume)),
 	}
 	return 0
 }

@@ -15,7 +15,9 @@ const (
 	maxLink = 65000 // as ext4; link(2): EMLINK
 
 	// Inode numbers. Each space is disjoint, and all fit int64.
-	firstNewIno = 1000    // files made in the run count up from here
+	firstNewIno = 1000 // | volume<<48: files made in the run count up from here
+	volumeTop   = 1    // | volume<<48: the top of a volume
+	volumeShift = 48
 	staticIno   = 1 << 61 // | tree<<32 | position
 	imageIno    = 1 << 62 // | 62 bits of the layer's number
 )
@@ -211,6 +213,11 @@ func (f *fsys) create(d *node, mode, uid, gid uint32) *node {
 	n := &node{
 		ino: f.nextIno, mount: -1, mode: mode, uid: uid, gid: gid, nlink: 1,
 		atime: now, mtime: now, ctime: now, flags: flagData,
+	}
+	if d != nil {
+		if v, _ := Volume(d.ino); v > 0 && v <= MaxVolume {
+			n.ino |= uint64(v) << volumeShift
+		}
 	}
 	f.nextIno++
 	if n.isDir() {

@@ -4,7 +4,61 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/detfs"
+	"dettrace/internal/procfs"
 )
+
+// Volumes of the file system server besides the root's (detfs.Volume): Dev and
+// Shm are to be asked for in detfs.Config.Dirs, proc and sys are the first two
+// of its static trees.
+const (
+	VolumeDev  = 1
+	VolumeShm  = 2
+	volumeProc = detfs.StaticVolume
+	volumeSys  = detfs.StaticVolume + 1
+)
+
+// Magic numbers of statfs(2).
+const (
+	magicFuse  = 0x65735546
+	magicExt4  = 0xef53
+	magicTmpfs = 0x01021994
+	magicProc  = 0x9fa0
+	magicSysfs = 0x62656572
+)
+
+// volumeDevice is the device that a file of ours seems to be on.
+func volumeDevice(volume int) uint64 {
+	switch volume {
+	case VolumeDev:
+		return procfs.DevDev
+	case VolumeShm:
+		return procfs.ShmDev
+	case volumeProc:
+		return procfs.ProcDev
+	case volumeSys:
+		return procfs.SysDev
+	}
+	return procfs.TreeDev
+}
+
+// volumeMagic is the type of file system that statfs(2) shows.
+func volumeMagic(volume int) uint64 {
+	switch volume {
+	case VolumeDev, VolumeShm:
+		return magicTmpfs
+	case volumeProc:
+		return magicProc
+	case volumeSys:
+		return magicSysfs
+	}
+	return magicExt4
+}
+
+// DeviceSerial is the serial (detfs.StaticFile) that the place of a device
+// node in /dev must have: stat(2) shows the node with that inode number.
+func DeviceSerial(major, minor uint32) uint32 { return major<<20 | minor }
 
 // hostDevices are the device numbers of the file systems that the kernel
 // mounts for itself, before any other and once for the whole host.

@@ -3,9 +3,12 @@ package kernel
 // inodeMap gives kernel objects (pipes, sockets, ...) numbers of their own, in
 // the order in which the guest first looks at them. The kernel's come from a
 // counter of the whole host.
+//
+// Files of procfs count by themselves: the kernel may forget and number them
+// anew under memory pressure, which must not move the numbers of the others.
 type inodeMap struct {
-	m    map[inodeKey]uint64
-	next uint64
+	m              map[inodeKey]uint64
+	next, nextProc uint64
 }
 
 type inodeKey struct {
@@ -13,14 +16,20 @@ type inodeKey struct {
 	ino  uint64
 }
 
-func (m *inodeMap) init() { m.m, m.next = map[inodeKey]uint64{}, 10000 }
+func (m *inodeMap) init() {
+	m.m, m.next, m.nextProc = map[inodeKey]uint64{}, 10000, 20000
+}
 
 func (m *inodeMap) get(kind string, ino uint64) uint64 {
 	key := inodeKey{kind, ino}
 	if v, ok := m.m[key]; ok {
 		return v
 	}
-	m.next++
-	m.m[key] = m.next
-	return m.next
+	n := &m.next
+	if kind == "proc" {
+		n = &m.nextProc
+	}
+	*n++
+	m.m[key] = *n
+	return *n
 }

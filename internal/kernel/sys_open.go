@@ -204,7 +204,7 @@ func (k *Kernel) filterDirents(t *Task, dir string, buf uint64) {
 			}
 		}
 		if k.norm.Dirent(dir, string(name)) || string(name) == "." || string(name) == ".." {
-			putU64(e, k.inodes.get("proc", getU64(e)))
+			putU64(e, k.procIno(getU64(e)))
 			out = append(out, e...)
 		}
 	}

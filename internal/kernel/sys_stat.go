@@ -7,20 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
-)
-
-// Device numbers that the guest sees. The kernel numbers anonymous mounts in
-// the order in which the host made them.
-var (
-	treeDev = unix.Mkdev(8, 1)
-	procDev = unix.Mkdev(0, 20)
-	ptsDev  = unix.Mkdev(0, 22)
-	mqDev   = unix.Mkdev(0, 23)
-	devDev  = unix.Mkdev(0, 6)
-	pipeDev = unix.Mkdev(0, 13)
-	sockDev = unix.Mkdev(0, 8)
-	anonDev = unix.Mkdev(0, 14)
-	memDev  = unix.Mkdev(0, 1)
+	"dettrace/internal/procfs"
 )
 
 // ttyGroup owns the slaves of ptys: the sandbox mounts devpts with that group.
@@ -36,52 +23,119 @@ type stat struct {
 	blocks         uint64
 	times          [4]int64 // atime, mtime, ctime, btime: ns; btime only in statx
 	mask           uint32   // statx
+	top            bool     // statx: the top of a mount
 }
+
+// overflowID is what the kernel shows for an id that the guest's user namespace
+// does not have, such as the host's root (user_namespaces(7)).
+const overflowID = 65534
+
+// procRootIno is the inode number of /proc itself (PROC_ROOT_INO).
+const procRootIno = 1
+
+// procRootLinks is the link count of /proc. The kernel's counts the processes
+// of the whole host.
+const procRootLinks = 100
 
 // normalise makes a stat result that the kernel gave free of the host.
 func (k *Kernel) normalise(s *stat) {
 	if s.dev == k.cfg.FuseDev {
-		s.dev = treeDev
-		s.uid, s.gid = detfs.UnpackBlocks(s.blocks)
-		s.blocks = 0
-		if f := s.mode & unix.S_IFMT; f == unix.S_IFREG || f == unix.S_IFDIR {
-			s.blocks = uint64(detfs.BlocksForSize(s.size))
-		}
+		k.normaliseTree(s)
 		return
 	}
 	epoch := k.cfg.Epoch
 	s.times = [4]int64{epoch, epoch, epoch, epoch}
+	s.blksize, s.top = 4096, false
 	maj := unix.Major(s.dev)
 	switch typ := s.mode & unix.S_IFMT; {
 	case s.dev == k.cfg.ProcDev:
-		s.dev = procDev
-		s.ino = k.inodes.get("proc", s.ino)
+		k.normaliseProc(s)
 	case s.dev == k.cfg.DevptsDev:
-		s.dev = ptsDev
+		s.dev, s.top = procfs.PtsDev, typ == unix.S_IFDIR
+		if s.top {
+			s.uid, s.gid = 0, 0
+		}
 		if k.cfg.SingleID && typ == unix.S_IFCHR && unix.Major(s.rdev) == unix98Slave {
 			s.gid = ttyGroup // which could not be given to the mount
 		}
 	case s.dev == k.cfg.MqueueDev:
-		s.dev = mqDev
+		s.dev, s.top = procfs.MqueueDev, typ == unix.S_IFDIR
 		s.ino = k.inodes.get("mqueue", s.ino)
+		if s.top { // made by the caller, who is nobody inside
+			s.ino, s.uid, s.gid = 1, 0, 0
+		}
 	case typ == unix.S_IFIFO:
-		s.dev, s.ino = pipeDev, k.inodes.get("pipe", s.ino)
+		s.dev, s.ino = procfs.PipeDev, k.inodes.get("pipe", s.ino)
 		s.uid, s.gid, s.blocks = 0, 0, 0
 	case typ == unix.S_IFSOCK:
-		s.dev, s.ino = sockDev, k.inodes.get("socket", s.ino)
+		s.dev, s.ino = procfs.SocketDev, k.inodes.get("socket", s.ino)
 	case typ == unix.S_IFCHR || typ == unix.S_IFBLK:
 		// A node of the host's /dev, bound into ours.
-		s.dev, s.ino = devDev, 1000+uint64(unix.Major(s.rdev))*256+uint64(unix.Minor(s.rdev))
+		s.dev, s.ino = procfs.DevDev, detfs.SerialIno(VolumeDev, DeviceSerial(unix.Major(s.rdev), unix.Minor(s.rdev)))
 		s.uid, s.gid, s.nlink, s.blocks, s.size = 0, 0, 1, 0, 0
 	case typ == 0:
-		s.dev, s.ino = anonDev, 1
+		s.dev, s.ino = procfs.AnonDev, 1
 	case maj == 0: // memfd, SysV shared memory
-		s.dev, s.ino = memDev, k.inodes.get("mem", s.ino)
+		s.dev, s.ino = procfs.MemDev, k.inodes.get("mem", s.ino)
 		s.blocks = uint64(detfs.BlocksForSize(s.size))
 	default:
-		s.dev, s.ino = memDev, k.inodes.get("other", s.ino)
+		s.dev, s.ino = procfs.MemDev, k.inodes.get("other", s.ino)
 	}
-	s.blksize = 4096
+}
+
+// normaliseTree is normalise for files of our own file system.
+func (k *Kernel) normaliseTree(s *stat) {
+	volume, top := detfs.Volume(s.ino)
+	s.dev = volumeDevice(volume)
+	s.uid, s.gid = detfs.UnpackBlocks(s.blocks)
+	s.blocks = 0
+	typ := s.mode & unix.S_IFMT
+	switch {
+	case volume == volumeProc || volume == volumeSys:
+		// Such files have no blocks, and mostly no size (proc(5), sysfs(5)).
+		if typ != unix.S_IFLNK {
+			s.size = 0
+			if volume == volumeSys && typ == unix.S_IFREG {
+				s.size = 4096
+			}
+		}
+	case typ == unix.S_IFREG || typ == unix.S_IFDIR:
+		s.blocks = uint64(detfs.BlocksForSize(s.size))
+	}
+	// Where the table of mounts shows one: not where a file of /proc is bound.
+	s.top = top && volume != volumeProc || volume == 0 && s.top && typ == unix.S_IFDIR
+}
+
+// procIno is the number that the guest sees of a file of procfs.
+func (k *Kernel) procIno(ino uint64) uint64 {
+	if ino == procRootIno {
+		return ino
+	}
+	return k.inodes.get("proc", ino)
+}
+
+// normaliseProc is normalise for what the kernel itself has in procfs.
+func (k *Kernel) normaliseProc(s *stat) {
+	const entry = 0xf0000000 // PROC_DYNAMIC_FIRST: entries of no process
+	root := s.ino == procRootIno
+	// What is of no process, and the files of one that must not be looked
+	// into (PR_SET_DUMPABLE), belong to the host's root. Directories of a
+	// process always have its owner (task_dump_owner() in fs/proc/base.c).
+	ofProcess := s.mode == unix.S_IFDIR|0o555 && !root && s.ino < entry
+	if s.uid == overflowID && !ofProcess {
+		s.uid = 0
+	}
+	if s.gid == overflowID && !ofProcess {
+		s.gid = 0
+	}
+	s.dev, s.top = procfs.ProcDev, root
+	s.ino = k.procIno(s.ino)
+	if root {
+		s.nlink = procRootLinks
+	}
+	if s.mode&unix.S_IFMT == unix.S_IFDIR {
+		s.size = 0 // fd: the number of open files since Linux 6.2
+	}
 }
 
 // sysStat implements stat(2), lstat(2), fstat(2), newfstatat(2): the kernel
@@ -143,7 +197,7 @@ func splitNS(ns int64) (sec, rest int64) {
 // sysStatx implements statx(2). The mask asks the kernel for the basic stats,
 // whatever the guest asked, since the adjustment needs them.
 func sysStatx(k *Kernel, t *Task) verdict {
-	addr := t.arg(4)
+	addr, asked := t.arg(4), uint32(t.arg(3))
 	if t.arg(3)&unix.STATX__RESERVED == 0 {
 		t.regs.R10 |= unix.STATX_BASIC_STATS
 		// Mount ids, direct I/O alignment and what newer kernels add are the host's.
@@ -152,14 +206,19 @@ func sysStatx(k *Kernel, t *Task) verdict {
 	}
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
-			k.fixStatx(t, addr)
+			k.fixStatx(t, addr, asked)
 		}
 	}
 	return toExit
 }
 
-// fixStatx rewrites a struct statx (256 bytes, linux/stat.h).
-func (k *Kernel) fixStatx(t *Task, addr uint64) {
+// uniqueMount is what the mount ids of STATX_MNT_ID_UNIQUE count from
+// (MNT_UNIQUE_ID_OFFSET in fs/namespace.c).
+const uniqueMount = 1 << 31
+
+// fixStatx rewrites a struct statx (256 bytes, linux/stat.h). asked is the
+// guest's mask.
+func (k *Kernel) fixStatx(t *Task, addr uint64, asked uint32) {
 	var b [256]byte
 	if !t.read(addr, b[:]) {
 		return
@@ -172,21 +231,35 @@ func (k *Kernel) fixStatx(t *Task, addr uint64) {
 		blocks: le.Uint64(b[48:]),
 		rdev:   unix.Mkdev(le.Uint32(b[128:]), le.Uint32(b[132:])),
 		dev:    unix.Mkdev(le.Uint32(b[136:]), le.Uint32(b[140:])),
+		top:    le.Uint64(b[8:])&unix.STATX_ATTR_MOUNT_ROOT != 0,
 	}
 	// In the struct: atime, btime, ctime, mtime, 16 bytes each from 64.
 	at := func(i int) int64 { return int64(le.Uint64(b[64+16*i:]))*1e9 + int64(le.Uint32(b[72+16*i:])) }
 	s.times = [4]int64{at(0), at(3), at(2), at(1)}
 	k.normalise(&s)
-	clear(b[144:]) // mnt_id and all that came later
-	clear(b[56:64])
-	clear(b[8:16]) // attributes
+	clear(b[144:]) // mount id and all that came later
 	s.mask &= unix.STATX_BASIC_STATS | unix.STATX_BTIME
-	if s.dev != treeDev {
+	if s.dev != procfs.TreeDev {
 		s.mask &^= unix.STATX_BTIME
-		s.times[3] = 0
-	} else if s.mask&unix.STATX_BTIME == 0 {
+	}
+	if s.mask&unix.STATX_BTIME == 0 {
 		s.times[3] = 0
 	}
+	attributes := uint64(0)
+	if s.top {
+		attributes = unix.STATX_ATTR_MOUNT_ROOT
+	}
+	le.PutUint64(b[8:], attributes)
+	le.PutUint64(b[56:], unix.STATX_ATTR_MOUNT_ROOT) // the attributes that have a meaning
+	// The kernel gives the mount id whether asked or not.
+	mount := uint64(procfs.MountID(s.dev))
+	if asked&unix.STATX_MNT_ID_UNIQUE != 0 {
+		s.mask |= unix.STATX_MNT_ID_UNIQUE
+		mount += uniqueMount
+	} else {
+		s.mask |= unix.STATX_MNT_ID
+	}
+	le.PutUint64(b[144:], mount)
 	le.PutUint32(b[0:], s.mask)
 	le.PutUint32(b[4:], uint32(s.blksize))
 	le.PutUint32(b[16:], s.nlink)
@@ -210,26 +283,44 @@ func (k *Kernel) fixStatx(t *Task, addr uint64) {
 func sysStatfs(k *Kernel, t *Task) verdict {
 	addr := t.arg(1)
 	t.onExit = func(t *Task) {
-		if t.result() != 0 {
-			return
+		if t.result() == 0 {
+			k.fixStatfs(t, addr)
 		}
-		var b [120]byte
-		if !t.read(addr, b[:]) {
-			return
-		}
-		le := binary.LittleEndian
-		const fuseMagic, ext4Magic = 0x65735546, 0xef53
-		switch le.Uint64(b[0:]) {
-		case fuseMagic:
-			le.PutUint64(b[0:], ext4Magic)
-		default:
-			clear(b[16:56]) // blocks, bfree, bavail, files, ffree
-		}
-		clear(b[56:64]) // f_fsid is the device number
-		le.PutUint64(b[80:], 0x20|unix.ST_RELATIME)
-		t.write(addr, b[:])
 	}
 	return toExit
+}
+
+// fixStatfs rewrites a struct statfs (120 bytes, asm-generic/statfs.h).
+func (k *Kernel) fixStatfs(t *Task, addr uint64) {
+	var b [120]byte
+	if !t.read(addr, b[:]) {
+		return
+	}
+	le := binary.LittleEndian
+	const flagValid = 0x20 // ST_VALID
+	flags := uint64(flagValid | unix.ST_RELATIME)
+	if le.Uint64(b[0:]) == magicFuse {
+		volume, namelen := detfs.UnpackNamelen(le.Uint64(b[64:]))
+		le.PutUint64(b[0:], volumeMagic(volume))
+		le.PutUint64(b[64:], namelen)
+		switch volume {
+		case VolumeDev, VolumeShm: // half of the memory, which nobody uses (tmpfs(5))
+			pages := k.cfg.Machine.MemTotal / 2 / k.cfg.Machine.PageSize
+			for _, at := range []int{16, 24, 32, 40, 48} { // f_blocks, f_bfree, f_bavail, f_files, f_ffree
+				le.PutUint64(b[at:], pages)
+			}
+		case volumeSys:
+			flags |= unix.ST_RDONLY
+			clear(b[16:56])
+		case volumeProc:
+			clear(b[16:56])
+		}
+	} else {
+		clear(b[16:56])
+	}
+	clear(b[56:64]) // f_fsid is the device number
+	le.PutUint64(b[80:], flags)
+	t.write(addr, b[:])
 }
 
 // sysReadlink implements readlink(2) and readlinkat(2). Only magic links of

@@ -19,7 +19,7 @@ func fdinfo(n *Normaliser, _ where, raw []byte, f Facts) ([]byte, bool) {
 		case k == "pos", k == "flags", k == "eventfd-count", k == "sigmask",
 			k == "Pid", k == "NSpid", k == "clockid", k == "settime flags", k == "tty-index":
 		case k == "mnt_id":
-			line = "mnt_id:\t1"
+			line = "mnt_id:\t" + strconv.Itoa(MountID(f.FDDev))
 		case k == "ino":
 			line = "ino:\t" + strconv.FormatUint(f.FDIno, 10)
 		case k == "scm_fds":

@@ -100,7 +100,7 @@ func TestFDInfo(t *testing.T) {
 		{"drm-driver: host\n", ""},
 	}
 	for _, tt := range tests {
-		out, ok := n.File("7/fdinfo/3", []byte(tt.raw), Facts{FDIno: 99})
+		out, ok := n.File("7/fdinfo/3", []byte(tt.raw), Facts{FDIno: 99, FDDev: TreeDev})
 		if want := strings.Replace(tt.want, "ignored_mask:0 \n", "ignored_mask:0\n", 1); !ok || string(out) != want {
 			t.Errorf("%q:\n got %q\nwant %q", tt.raw, out, want)
 		}

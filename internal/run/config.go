@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/kernel"
 	"dettrace/internal/procfs"
 	"dettrace/internal/sandbox"
 
@@ -47,9 +48,9 @@ func baseDirs(workdir string) []detfs.Dir {
 		{Path: "/var/tmp", Mode: 0o1777, Fresh: true},
 		{Path: "/proc", Mode: 0o555, Fresh: true},
 		{Path: "/sys", Mode: 0o555, Fresh: true},
-		{Path: "/dev", Mode: 0o755, Fresh: true},
+		{Path: "/dev", Mode: 0o755, Fresh: true, Volume: kernel.VolumeDev},
 		{Path: "/dev/pts", Mode: 0o755},
-		{Path: "/dev/shm", Mode: 0o1777},
+		{Path: "/dev/shm", Mode: 0o1777, Volume: kernel.VolumeShm},
 		{Path: "/dev/mqueue", Mode: 0o1777},
 		{Path: "/run", Mode: 0o755, Fresh: true},
 		{Path: "/run/lock", Mode: 0o1777},
@@ -64,8 +65,11 @@ func baseDirs(workdir string) []detfs.Dir {
 // nodes over, and links.
 func deviceFiles() []detfs.StaticFile {
 	var fs []detfs.StaticFile
-	for _, n := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
-		fs = append(fs, detfs.StaticFile{Path: "/dev/" + n, Mode: 0o666})
+	for _, n := range []struct {
+		name         string
+		major, minor uint32
+	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"tty", 5, 0}, {"random", 1, 8}, {"urandom", 1, 9}} {
+		fs = append(fs, detfs.StaticFile{Path: "/dev/" + n.name, Mode: 0o666, Serial: kernel.DeviceSerial(n.major, n.minor)})
 	}
 	for _, l := range [][2]string{
 		{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},

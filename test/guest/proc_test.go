@@ -67,3 +67,89 @@ done`)
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestDevices: the table of mounts, stat, statfs and statx tell of the same
+// file systems, and nothing that belongs to the host's root shows.
+func TestDevices(t *testing.T) {
+	got := shell(t, `while read id parent dev root dir rest; do
+	stat -c "$dir $dev %Hd:%Ld %m %u:%g %a" "$dir"; stat -f -c %T "$dir"
+done < /proc/self/mountinfo
+stat -c '%n %Hd:%Ld %m %s %b %u:%g' /etc/passwd /proc/cpuinfo /proc/sys/kernel/random/uuid /sys/kernel/fscaps /dev/null /proc/self/fd
+echo > /dev/shm/x; stat -c '%n %m %h' /dev/shm/x /proc
+exec 3> /dev/shm/x; grep mnt_id /proc/$$/fdinfo/3`)
+	want := `/ 8:1 8:1 / 0:0 755
+ext2/ext3
+/proc 0:20 0:20 /proc 0:0 555
+proc
+/sys 0:21 0:21 /sys 0:0 555
+sysfs
+/dev 0:6 0:6 /dev 0:0 755
+tmpfs
+/dev/pts 0:22 0:22 /dev/pts 0:0 755
+devpts
+/dev/shm 0:23 0:23 /dev/shm 0:0 1777
+tmpfs
+/dev/mqueue 0:19 0:19 /dev/mqueue 0:0 1777
+mqueue
+/etc/passwd 8:1 / SIZE
+/proc/cpuinfo 0:20 /proc 0 0 0:0
+/proc/sys/kernel/random/uuid 0:20 /proc 0 0 0:0
+/sys/kernel/fscaps 0:21 /sys 4096 0 0:0
+/dev/null 0:6 /dev 0 0 0:0
+/proc/self/fd 0:20 /proc 0 0 0:0
+/dev/shm/x /dev/shm 1
+/proc /proc 100
+mnt_id:	6
+`
+	for i, line := range strings.Split(got, "\n") {
+		w := ""
+		if l := strings.Split(want, "\n"); i < len(l) {
+			w = l[i]
+		}
+		if w, ok := strings.CutSuffix(w, "SIZE"); ok && strings.HasPrefix(line, w) {
+			continue
+		}
+		if line != w {
+			t.Errorf("line %d: %q, want %q", i+1, line, w)
+		}
+	}
+}
+
+// TestDeviceNumbers: directory entries of /dev have the numbers of stat, except
+// for the tops of mounts.
+func TestDeviceNumbers(t *testing.T) {
+	got := shell(t, `python3 -c "
+import os
+for e in sorted(os.scandir('/dev'), key=lambda e: e.name):
+    if e.inode() != os.lstat(e.path).st_ino: print(e.name)
+"`)
+	if want := "mqueue\npts\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestMountRoots: statx says of the mounts of the table, and of no other
+// file, that they are one's top.
+func TestMountRoots(t *testing.T) {
+	dir := compile(t, "stat_mount")
+	got := twice(t, "-i", dir+":/m", "--", "/m/stat_mount")
+	want := []string{
+		"/ top id 1 mask 17ff of 2000 unique 80000001",
+		"/usr inside id 1 mask 17ff of 2000 unique 80000001",
+		"/proc top id 2 mask 17ff of 2000 unique 80000002",
+		"/proc/sys inside id 2 mask 17ff of 2000 unique 80000002",
+		"/proc/cpuinfo inside id 2 mask 17ff of 2000 unique 80000002",
+		"/sys top id 3 mask 17ff of 2000 unique 80000003",
+		"/sys/kernel inside id 3 mask 17ff of 2000 unique 80000003",
+		"/dev top id 4 mask 17ff of 2000 unique 80000004",
+		"/dev/null inside id 4 mask 17ff of 2000 unique 80000004",
+		"/dev/pts top id 5 mask 17ff of 2000 unique 80000005",
+		"/dev/shm top id 6 mask 17ff of 2000 unique 80000006",
+		"/dev/mqueue top id 7 mask 17ff of 2000 unique 80000007",
+	}
+	for i, w := range want {
+		if i >= len(got) || got[i] != w {
+			t.Errorf("line %d, want %q, got %q", i, w, got[min(i, len(got)-1)])
+		}
+	}
+}
