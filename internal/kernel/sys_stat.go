@@ -26,10 +26,6 @@ type stat struct {
 	top            bool     // statx: the top of a mount
 }
 
-// overflowID is what the kernel shows for an id that the guest's user namespace
-// does not have, such as the host's root (user_namespaces(7)).
-const overflowID = 65534
-
 // procRootIno is the inode number of /proc itself (PROC_ROOT_INO).
 const procRootIno = 1
 
@@ -118,6 +114,7 @@ func (k *Kernel) procIno(ino uint64) uint64 {
 func (k *Kernel) normaliseProc(s *stat) {
 	const entry = 0xf0000000 // PROC_DYNAMIC_FIRST: entries of no process
 	root := s.ino == procRootIno
+	// overflowID is the host's root, whom the guest's user namespace does not have.
 	// What is of no process, and the files of one that must not be looked
 	// into (PR_SET_DUMPABLE), belong to the host's root. Directories of a
 	// process always have its owner (task_dump_owner() in fs/proc/base.c).
