@@ -109,7 +109,11 @@ func (k *Kernel) futexKey(t *Task, addr uint64, private bool) futexKey {
 		}
 		if len(fs[1]) == 4 && fs[1][3] == 's' {
 			off, _ := strconv.ParseUint(string(fs[2]), 16, 64)
-			return futexKey{obj: string(fs[3]) + ":" + string(fs[4]), addr: addr - a + off}
+			obj := string(fs[3]) + ":" + string(fs[4])
+			if len(fs) > 5 && bytes.HasPrefix(fs[5], []byte("/SYSV")) {
+				obj += " shm" // its number is the segment's id, which another file may have too
+			}
+			return futexKey{obj: obj, addr: addr - a + off}
 		}
 		return key
 	}

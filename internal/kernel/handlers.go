@@ -79,6 +79,10 @@ func handlers() map[string]handler {
 	add(sysPoll, "poll", "ppoll", "select", "pselect6")
 	add(sysEpollWait, "epoll_wait", "epoll_pwait", "epoll_pwait2")
 	add(sysFutex, "futex")
+	add(sysFutexWaitv, "futex_waitv")
+	add(sysFutexWake, "futex_wake")
+	add(sysFutexWait, "futex_wait")
+	add(sysFutexRequeue, "futex_requeue")
 	add(sysSchedYield, "sched_yield")
 	// System V objects, POSIX message queues
 	add(sysSemget, "semget")

@@ -76,3 +76,13 @@ func TestIPCOrder(t *testing.T) {
 		})
 	}
 }
+
+// The futex calls of Linux 6.7; what they say there is kept in a file.
+func TestFutex2(t *testing.T) {
+	dir := compile(t, "futex2")
+	want, err := os.ReadFile("c/futex2.want")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/futex2"), string(want))
+}
