@@ -86,3 +86,15 @@ func TestFutex2(t *testing.T) {
 	}
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/futex2"), string(want))
 }
+
+// fakeroot(1) talks to its daemon through message queues and a semaphore.
+func TestFakeroot(t *testing.T) {
+	if r := sigLab.Run(t, "--", "fakeroot", "true"); r.Status == 127 {
+		t.Skip("no fakeroot in the guest")
+	}
+	got := sigLab.Shell(t, `cd /tmp && fakeroot sh -c 'id -u; touch a; chown 33:34 a; mknod n c 1 3; stat -c "%u %g %F" a n' && stat -c "%F" n
+cat /proc/sysvipc/msg /proc/sysvipc/sem | wc -l`)
+	if want := "0\n33 34 regular empty file\n0 0 character special file\nregular empty file\n2"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -67,6 +67,13 @@ func Builds() []Build {
 			Want:   p.want, Artifact: p.artifact, Inspect: `dpkg-deb -I "$1" && dpkg-deb --fsys-tarfile "$1" | tar -t >/dev/null`, InspectWant: p.want,
 		})
 	}
+	// Not as root: debian/rules binary runs under fakeroot, and the package
+	// is the same.
+	list = append(list, Build{
+		Name: "deb moreutils as a user", Source: "deb/moreutils", Guest: "/build", Sub: "src", Image: "image/debian",
+		Script: `chmod 755 / /build && chown -R 1000:1000 /build && setpriv --reuid 1000 --regid 1000 --clear-groups dpkg-buildpackage -us -uc -b -rfakeroot && sha256sum ../*.deb && dpkg-deb -c ../moreutils_*.deb && ! dpkg-deb -c ../moreutils_*.deb | grep -v root/root`,
+		Want:   "root/root", Artifact: "_amd64.deb", Inspect: `dpkg-deb -I "$1"`, InspectWant: "Package: moreutils",
+	})
 	for i := range list {
 		if list[i].Guest == "" {
 			list[i].Guest = "/build/src"
