@@ -43,6 +43,9 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 	if fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/pid", g.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		k.nsfd = fd
 	}
+	if err := k.devices.readNamespaces(g.Pid); err != nil {
+		return err
+	}
 	if err := ptrace.Attach(g.Pid); err != nil {
 		return err
 	}

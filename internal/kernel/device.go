@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -62,7 +64,28 @@ func DeviceSerial(major, minor uint32) uint32 { return major<<20 | minor }
 
 // hostDevices are the device numbers of the file systems that the kernel
 // mounts for itself, before any other and once for the whole host.
-type hostDevices struct{ pipe, socket, anon uint64 }
+type hostDevices struct {
+	pipe, socket, anon uint64
+	ns                 uint64            // nsfs
+	namespaces         map[uint64]uint64 // the guest's, by number on the host, as the guest sees them
+}
+
+// readNamespaces finds out the numbers of the guest's namespaces.
+func (d *hostDevices) readNamespaces(pid int) error {
+	d.namespaces = map[uint64]uint64{}
+	for _, kind := range procfs.NamespaceKinds() {
+		var st unix.Stat_t
+		err := unix.Stat("/proc/"+strconv.Itoa(pid)+"/ns/"+kind, &st)
+		if errors.Is(err, unix.ENOENT) {
+			continue // a kernel without it
+		}
+		if err != nil {
+			return fmt.Errorf("stat of a namespace: %w", err)
+		}
+		d.ns, d.namespaces[st.Ino] = st.Dev, procfs.NamespaceIno(kind)
+	}
+	return nil
+}
 
 func readHostDevices() (d hostDevices, err error) {
 	var pipe, pair [2]int

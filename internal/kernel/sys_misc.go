@@ -47,6 +47,10 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		}
 		return t.fail(unix.ENOTTY)
 	}
+	const nsGetUserns, nsGetParent = 0xb701, 0xb702 // ioctl_nsfs(2)
+	if f.dev == k.devices.ns && (req == nsGetUserns || req == nsGetParent) {
+		return t.fail(unix.EPERM) // outside of what the caller can see, as for the initial ones
+	}
 	return t.fail(unix.ENOTTY)
 }
 

@@ -60,6 +60,8 @@ func (k *Kernel) normalise(s *stat) {
 		if s.top { // made by the caller, who is nobody inside
 			s.ino, s.uid, s.gid = 1, 0, 0
 		}
+	case s.dev == k.devices.ns && k.devices.ns != 0:
+		s.dev, s.ino, s.uid, s.gid = procfs.NsDev, k.devices.namespaces[s.ino], 0, 0
 	case typ == unix.S_IFIFO:
 		s.dev, s.ino = procfs.PipeDev, k.inodes.get("pipe", s.ino)
 		s.uid, s.gid, s.blocks = 0, 0, 0

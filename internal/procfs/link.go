@@ -28,6 +28,25 @@ func namespaces() []struct {
 	}
 }
 
+// NamespaceIno is the inode number of a kind of namespace ("pid"), or 0.
+func NamespaceIno(kind string) uint64 {
+	for _, ns := range namespaces() {
+		if ns.kind == kind {
+			return ns.ino
+		}
+	}
+	return 0
+}
+
+// NamespaceKinds are the names in /proc/PID/ns.
+func NamespaceKinds() []string {
+	var out []string
+	for _, ns := range namespaces() {
+		out = append(out, ns.kind)
+	}
+	return out
+}
+
 // Readlink rewrites the target of a magic link of procfs: the number in
 // "pipe:[4711]" or "socket:[4711]" goes through inode, namespaces show the
 // numbers of the initial ones, and the program of pid 1, which is ours, has a
@@ -44,10 +63,8 @@ func Readlink(target string, inode func(kind string, ino uint64) uint64) string 
 	if err != nil {
 		return target // "anon_inode:[eventfd]"
 	}
-	for _, ns := range namespaces() {
-		if ns.kind == kind {
-			return kind + ":[" + strconv.FormatUint(ns.ino, 10) + "]"
-		}
+	if ns := NamespaceIno(kind); ns != 0 {
+		return kind + ":[" + strconv.FormatUint(ns, 10) + "]"
 	}
 	return kind + ":[" + strconv.FormatUint(inode(kind, ino), 10) + "]"
 }

@@ -23,6 +23,7 @@ const (
 	SocketDev = 8
 	AnonDev   = 14
 	MemDev    = 1
+	NsDev     = 4
 )
 
 // mount is one line of the mount table that the guest sees. The true one
@@ -59,7 +60,7 @@ func MountID(dev uint64) int {
 			return m.id
 		}
 	}
-	for i, d := range []uint64{PipeDev, SocketDev, AnonDev, MemDev} {
+	for i, d := range []uint64{PipeDev, SocketDev, AnonDev, MemDev, NsDev} {
 		if d == dev {
 			return len(table) + 1 + i
 		}

@@ -58,6 +58,8 @@ func stat(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 	zero(10, 11, 12, 13) // page faults
 	set(14, strconv.FormatInt(ticks(f.CPUTime), 10))
 	zero(15, 16, 17, 21)
+	set(18, "20") // priorities are those of the declared machine, whoever runs us
+	set(19, "0")
 	set(22, strconv.FormatInt(ticks(f.Start-n.m.BootTime), 10))
 	vsize, err := strconv.ParseUint(s[22], 10, 64)
 	if err != nil {

@@ -3,8 +3,6 @@ package run
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,7 +29,7 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 		Events:        o.stats.Events,
 		Stops:         report.CountStops(o.stats.Stops, callNames()),
 		DoorsUsed:     o.stats.Doors,
-		VisibleCPU:    []string{"cpuid", "rdrand", "rdseed", "rdpid", "xgetbv", "size of signal frames"},
+		VisibleCPU:    readHostCPU().visible(),
 		Host:          c.host(),
 	}
 	if runErr != nil {
@@ -80,7 +78,7 @@ func (c *container) settings() report.Settings {
 
 // host is what differs from one host to the next.
 func (c *container) host() report.Host {
-	h := report.Host{IDMode: "all", CPU: cpuModel(), Requests: c.summary.Requests}
+	h := report.Host{IDMode: "all", CPU: readHostCPU().model, Requests: c.summary.Requests}
 	if c.mode == sandbox.IDsSingle {
 		h.IDMode = "single"
 	}
@@ -89,20 +87,6 @@ func (c *container) host() report.Host {
 		h.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
 	return h
-}
-
-// cpuModel is the first "model name" of the host's /proc/cpuinfo, or "".
-func cpuModel() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(b)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 // callNames names calls by number.

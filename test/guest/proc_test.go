@@ -1,8 +1,11 @@
 package guest
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
+
+	"dettrace/test/lab"
 )
 
 // shell runs a script in a container with the given flags.
@@ -151,5 +154,31 @@ func TestMountRoots(t *testing.T) {
 		if i >= len(got) || got[i] != w {
 			t.Errorf("line %d, want %q, got %q", i, w, got[min(i, len(got)-1)])
 		}
+	}
+}
+
+// TestNamespaces: stat of a namespace has the number of its link.
+func TestNamespaces(t *testing.T) {
+	got := shell(t, `for n in /proc/self/ns/*; do l=$(readlink $n); [ "$l" = "${l%%:*}:[$(stat -L -c %i $n)]" ] || echo $n $l; done
+stat -L -c '%d %u:%g' /proc/self/ns/pid; lsns -n -t user -o NS,NPROCS`)
+	if want := "4 0:0\n4026531837      2\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestProcTools: tools that read /proc succeed and say the same in every run,
+// whatever the nice level they were started at.
+func TestProcTools(t *testing.T) {
+	const script = "ps aux && ps -eLf && top -bn1 && free && vmstat && uptime && w && nproc && pmap -X $$ && lsblk && findmnt && df -a && prlimit && cat /proc/self/limits"
+	want := shell(t, script)
+	c := sigLab.Command("--", "/bin/sh", "-c", script)
+	c.Args = append([]string{"nice", "-n", "7"}, c.Args...)
+	nice, err := exec.LookPath("nice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Path = nice
+	if r := lab.Do(t, c); r.Stdout != want || r.Status != 0 {
+		t.Errorf("status %d, got\n%swant\n%s", r.Status, r.Stdout, want)
 	}
 }
