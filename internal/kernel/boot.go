@@ -71,6 +71,7 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 		return err
 	}
 	k.root = p
+	p.limits = k.startLimits()
 	t := k.newTask(g.Pid, p)
 	k.sched.Next()
 	// struct sock_fprog, then the program.

@@ -33,8 +33,9 @@ type Config struct {
 	Machine  machine.Machine
 	Epoch    int64 // ns since 1970
 	Seed     uint64
-	SingleID bool // only guest id 0 is mapped
-	Network  bool // door: the host's network
+	SingleID bool  // only guest id 0 is mapped
+	Network  bool  // door: the host's network
+	PidsMax  int64 // processes that the guest may have, 0 for no limit of its own
 
 	FuseDev, ProcDev, DevptsDev, MqueueDev uint64 // st_dev of the guest's mounts
 

@@ -63,7 +63,8 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 	f.Start, f.State = k.cfg.Epoch, 'S'
 	f.Tunables.SetTimerSlack(0)
 	if pid == 1 {
-		f.Comm, f.Groups = "init", &[]uint32{}
+		start := k.startLimits()
+		f.Comm, f.Groups, f.Limits = "init", &[]uint32{}, start.shown()
 		return f
 	}
 	t := k.procTask(rel)
@@ -76,6 +77,9 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 	f.State, f.Tunables = k.stateLetter(t), t.tunables()
 	if k.cfg.SingleID {
 		f.Groups = &t.proc.groups
+	}
+	if rest == "limits" {
+		f.Limits = t.proc.limits.shown()
 	}
 	if n, ok := strings.CutPrefix(rest, "fdinfo/"); ok {
 		if fd, err := strconv.Atoi(n); err == nil {

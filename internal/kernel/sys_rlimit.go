@@ -5,32 +5,87 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/procfs"
 )
 
 // Limits are set at the start and the same on every host; the kernel keeps
-// them. Two of them count real CPU time there, so those are only recorded: they
-// read back as set, and a child inherits them, but no signal ever comes of it.
+// most of them. Some are only recorded: they read back as set, and a child
+// inherits them. Those of CPU time count real time in the kernel, so no signal
+// ever comes of them here. Those of processes and pending signals start with
+// figures of the declared machine, because the host's hard limits differ and
+// cannot be raised; lower ones are the kernel's too.
 
 // rlimitRTTime is RLIMIT_RTTIME, which x/sys does not name.
 const rlimitRTTime = 15
 
-// timeLimits are the two limits that count CPU time. The zero value is no
-// limit at all.
-type timeLimits struct {
-	cpu, rt rlimit
-}
-
 // rlimit is struct rlimit64 with each bit inverted: 0 is RLIM_INFINITY.
 type rlimit struct{ soft, hard uint64 }
 
-func (l *timeLimits) of(resource uint64) *rlimit {
+// limits are the recorded ones. The zero value is no limit at all.
+type limits struct {
+	cpu, rt, rss, locks, processes, signals rlimit
+}
+
+func (l *limits) of(resource uint64) *rlimit {
 	switch uint32(resource) {
 	case unix.RLIMIT_CPU:
 		return &l.cpu
 	case rlimitRTTime:
 		return &l.rt
+	case unix.RLIMIT_RSS:
+		return &l.rss
+	case unix.RLIMIT_LOCKS:
+		return &l.locks
+	case unix.RLIMIT_NPROC:
+		return &l.processes
+	case unix.RLIMIT_SIGPENDING:
+		return &l.signals
 	}
 	return nil
+}
+
+// startLimits are those of the first process: what a machine with that memory
+// has (fork_init() in kernel/fork.c), or the number of processes of the run.
+func (k *Kernel) startLimits() limits {
+	n := k.cfg.Machine.MaxThreads() / 2
+	l := limits{processes: rlimit{^n, ^n}, signals: rlimit{^n, ^n}}
+	if k.cfg.PidsMax > 0 {
+		n = uint64(k.cfg.PidsMax) + 1
+		l.processes = rlimit{^n, ^n}
+	}
+	return l
+}
+
+// shown are the recorded limits as /proc/pid/limits calls them.
+func (l *limits) shown() []procfs.Limit {
+	var out []procfs.Limit
+	for _, x := range []struct {
+		name string
+		v    rlimit
+	}{
+		{"Max cpu time", l.cpu}, {"Max resident set", l.rss}, {"Max processes", l.processes},
+		{"Max file locks", l.locks}, {"Max pending signals", l.signals}, {"Max realtime timeout", l.rt},
+	} {
+		out = append(out, procfs.Limit{Name: x.name, Soft: ^x.v.soft, Hard: ^x.v.hard})
+	}
+	return out
+}
+
+// lower gives a process of ours the kernel's limit v, as far as it is below
+// what the host allows anyway.
+func lower(pid int, resource uint64, v rlimit) {
+	switch resource {
+	case unix.RLIMIT_NPROC, unix.RLIMIT_SIGPENDING:
+	default:
+		return
+	}
+	var now unix.Rlimit
+	if unix.Prlimit(pid, int(resource), nil, &now) != nil {
+		return // it is dying
+	}
+	now.Cur = min(^v.soft, now.Max)
+	_ = unix.Prlimit(pid, int(resource), &now, nil)
 }
 
 // getrlimit(2), setrlimit(2), prlimit64(2).
@@ -81,6 +136,9 @@ func sysPrlimit(k *Kernel, t *Task) verdict {
 		}
 	}
 	*l = next
+	if next.soft != old.soft {
+		lower(target.pid, uint64(uint32(resource)), next)
+	}
 	return t.done(0)
 }
 

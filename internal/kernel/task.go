@@ -93,7 +93,7 @@ type Process struct {
 	program   uint64   // where that exec's program begins
 	segv      *segvAction
 	tunables  procfs.Tunables
-	limits    timeLimits
+	limits    limits
 	killed    bool // SIGKILL may come from within the container
 }
 

@@ -38,3 +38,7 @@ func Default(epoch int64) Machine {
 		MachineID:  "00000000000040008000000000000001",
 	}
 }
+
+// MaxThreads is how many threads the kernel lets such a machine have: as many
+// as have stacks of 16 KiB in an eighth of the RAM (fork_init() in kernel/fork.c).
+func (m Machine) MaxThreads() uint64 { return m.MemTotal >> 17 }

@@ -36,6 +36,7 @@ type Facts struct {
 	FDIno    uint64    // fdinfo: st_ino as the guest sees it; 0: mapped from FDDev and the kernel's
 	FDDev    uint64    // fdinfo: the kernel's st_dev of the open file
 	Tunables Tunables
+	Limits   []Limit // those that are not the kernel's
 }
 
 // A rule renders one file.

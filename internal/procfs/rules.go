@@ -36,7 +36,7 @@ func processRules() []namedRule {
 		{"io", constant("rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n")},
 		{"ksm_merging_pages", constant("0\n")},
 		{"ksm_stat", constant("ksm_rmap_items 0\nksm_zero_pages 0\nksm_merging_pages 0\nksm_process_profit 0\nksm_merge_any: no\nksm_mergeable: no\n")},
-		{"limits", asks(native)},
+		{"limits", asks(limits)},
 		{"loginuid", own(tunable)},
 		{"maps", asks(maps)},
 		{"mem", asks(native)},

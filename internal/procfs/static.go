@@ -50,7 +50,7 @@ func sysctls(m machine.Machine) []detfs.StaticFile {
 		"{RELEASE}", m.Release,
 		"{VERSION}", m.Version,
 		"{PID_MAX}", strconv.Itoa(m.PidMax),
-		"{THREADS_MAX}", strconv.FormatUint(m.MemTotal>>17, 10), // fork_init(): an eighth of RAM for 16 KiB stacks
+		"{THREADS_MAX}", strconv.FormatUint(m.MaxThreads(), 10),
 		"{BOOT_ID}", m.BootID,
 		"{UUID}", m.BootID, // the kernel's file lies over it, see ProcKeep
 	)

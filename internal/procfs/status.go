@@ -39,7 +39,7 @@ func statusLines() []statusLine {
 		// Page tables are made for pages in memory, not for all mapped.
 		{"VmPTE", fixed, "      64 kB"}, {"VmSwap", fixed, "       0 kB"}, {"HugetlbPages", fixed, "       0 kB"},
 		{"CoreDumping", fixed, "0"}, {"THP_enabled", fixed, "0"}, {"untag_mask", fixed, "0xffffffffffffffff"},
-		{"Threads", keep, ""}, {"SigQ", fixed, "0/4096"},
+		{"Threads", keep, ""}, {"SigQ", fixed, "{signals}"},
 		{"SigPnd", keep, ""}, {"ShdPnd", keep, ""}, {"SigBlk", keep, ""}, {"SigIgn", keep, ""}, {"SigCgt", keep, ""},
 		{"CapInh", caps, ""}, {"CapPrm", caps, ""}, {"CapEff", caps, ""}, {"CapBnd", caps, ""}, {"CapAmb", caps, ""},
 		{"NoNewPrivs", keep, ""}, {"Seccomp", fixed, "0"}, {"Seccomp_filters", fixed, "0"},
@@ -106,6 +106,8 @@ func status(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 			if f.Groups != nil {
 				v = groupList(*f.Groups)
 			}
+		case "SigQ":
+			v = "0/" + strconv.FormatUint(n.m.MaxThreads()/2, 10)
 		case "Cpus_allowed":
 			v = cpuMask(n.m.CPUs)
 		case "Cpus_allowed_list":

@@ -94,10 +94,16 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 	}
 }
 
+// infinity is RLIM_INFINITY.
+const infinity = ^uint64(0)
+
 // rlimits are the same for everybody and low enough for every host, where a
 // plain user's hard limits are often 4096 files or 1024 processes.
 func rlimits(s *Spec) []sandbox.Rlimit {
 	limits := []sandbox.Rlimit{
+		{Resource: unix.RLIMIT_AS, Soft: infinity, Hard: infinity},
+		{Resource: unix.RLIMIT_DATA, Soft: infinity, Hard: infinity},
+		{Resource: unix.RLIMIT_FSIZE, Soft: infinity, Hard: infinity},
 		{Resource: unix.RLIMIT_STACK, Soft: 8 << 20, Hard: 8 << 20},
 		{Resource: unix.RLIMIT_NOFILE, Soft: 1024, Hard: 4096},
 		{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: 0},

@@ -145,7 +145,7 @@ func (c *container) start() error {
 	}
 	k, err := kernel.New(kernel.Config{
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
-		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"),
+		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,

@@ -42,24 +42,27 @@ func rowsProcess() []Row {
 		refuse(272, "unshare", unix.EPERM, "New namespaces are refused, as where user namespaces are switched off. Unsharing file descriptors, directories and semaphore undo is the kernel's.").
 			only(allowIf(Cond{0, ^uint64(unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SYSVSEM), 0}), true),
 		refuse(308, "setns", unix.EPERM, "There is no other namespace that the guest may enter."),
-		adjust(97, "getrlimit", "Limits are fixed by us, not inherited, so the kernel answers (normalised); only RLIMIT_CPU and RLIMIT_RTTIME stop, see setrlimit(2).").
-			only(Filter{Allow, []Rule{
-				{[]Cond{{0, low32, unix.RLIMIT_CPU}}, Trace},
-				{[]Cond{{0, low32, rlimitRTTime}}, Trace},
-			}}, true),
-		adjust(160, "setrlimit", "Kept by the kernel; RLIMIT_CPU and RLIMIT_RTTIME count real time there, so they are only recorded (eliminated)."),
+		adjust(97, "getrlimit", "Limits are fixed by us, not inherited, so the kernel answers (normalised); only those that are recorded stop, see setrlimit(2).").
+			only(Filter{Allow, recordedLimits(0)}, true),
+		adjust(160, "setrlimit", "Kept by the kernel. RLIMIT_CPU and RLIMIT_RTTIME count real time there, so they are only recorded (eliminated). RLIMIT_NPROC and RLIMIT_SIGPENDING start with the figures of the declared machine, not the host's hard limits, and the kernel learns of lower ones (normalised); RLIMIT_RSS and RLIMIT_LOCKS mean nothing to Linux."),
 		// A query about oneself: pid 0 and no new limit.
 		adjust(302, "prlimit64", "Limits are fixed by us, not inherited; queries about oneself do not stop. Setting as setrlimit(2).").
-			only(Filter{Trace, []Rule{
-				{[]Cond{{1, low32, unix.RLIMIT_CPU}}, Trace},
-				{[]Cond{{1, low32, rlimitRTTime}}, Trace},
-				{[]Cond{{0, low32, 0}, {2, ^uint64(0), 0}}, Allow},
-			}}, true),
+			only(Filter{Trace, append(recordedLimits(1), Rule{[]Cond{{0, low32, 0}, {2, ^uint64(0), 0}}, Allow})}, true),
 	}
 }
 
 // rlimitRTTime is RLIMIT_RTTIME, which x/sys does not name.
 const rlimitRTTime = 15
+
+// recordedLimits stops for the limits that are not the kernel's; arg is the
+// argument that says which.
+func recordedLimits(arg int) []Rule {
+	var out []Rule
+	for _, resource := range []uint64{unix.RLIMIT_CPU, rlimitRTTime, unix.RLIMIT_RSS, unix.RLIMIT_LOCKS, unix.RLIMIT_NPROC, unix.RLIMIT_SIGPENDING} {
+		out = append(out, Rule{[]Cond{{arg, low32, resource}}, Trace})
+	}
+	return out
+}
 
 // cloneFilter lets through what fork(3), vfork(3) and posix_spawn(3) do: a
 // process that signals its end by SIGCHLD. The kernel of clone(2) ignores the

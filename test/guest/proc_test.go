@@ -182,3 +182,24 @@ func TestProcTools(t *testing.T) {
 		t.Errorf("status %d, got\n%swant\n%s", r.Status, r.Stdout, want)
 	}
 }
+
+// TestLimits: the limits are those of the declared machine whatever the
+// caller's, calls and /proc agree on them, and a lower one holds.
+func TestLimits(t *testing.T) {
+	const script = `ulimit -u; ulimit -i; prlimit -n -u -i -o SOFT,HARD --noheadings; grep -E 'processes|pending' /proc/self/limits; cat /proc/1/limits
+ulimit -u 5; ulimit -u; grep processes /proc/self/limits; sleep 9 & sleep 9 & sleep 9 & sleep 9 & echo more; kill %1 %2 %3`
+	r := sigLab.Run(t, "--", "/bin/bash", "-c", script)
+	c := sigLab.Command("--", "/bin/bash", "-c", script)
+	c.Args = append([]string{"bash", "-c", `ulimit -u 3000; ulimit -i 2000; exec "$0" "$@"`, c.Path}, c.Args[1:]...)
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Path = bash
+	if o := lab.Do(t, c); o.Stdout != r.Stdout || o.Status != r.Status {
+		t.Errorf("below other limits: status %d, then %d\n%sthen\n%s", r.Status, o.Status, r.Stdout, o.Stdout)
+	}
+	if !strings.HasPrefix(r.Stdout, "32768\n32768\n") || strings.Contains(r.Stdout, "more") || !strings.Contains(r.Stderr, "Resource temporarily unavailable") {
+		t.Errorf("got\n%s%s", r.Stdout, r.Stderr)
+	}
+}
