@@ -47,7 +47,8 @@ func procTable() []Probe {
 		Probe{Section: s, Line: "names in /proc/self", Name: "pf_names_self", Cmd: "{x} procfs_list /proc/self /proc/self/task /proc/self/net /proc/self/ns /proc/self/attr /proc/self/map_files", Varies: Runs},
 		Probe{Section: s, Line: "processes in /proc", Name: "procfs_processes"},
 		Probe{Section: s, Line: "per-process files through every path", Name: "procfs_doors"},
-		Probe{Section: s, Line: "mode and times of /proc itself", Name: "pf_modes", Cmd: "ls -l --time-style=full-iso /proc /proc/self /proc/sys /proc/sys/kernel", Varies: Runs},
+		Probe{Section: s, Line: "mode and times of /proc itself", Name: "pf_modes", Cmd: "ls -l --time-style=full-iso /proc /proc/self /proc/sys /proc/sys/kernel",
+			Native: "ls -l --time-style=full-iso /proc /proc/self /proc/sys /proc/sys/kernel 2> /dev/null || :", Varies: Runs}, // others may end meanwhile
 	)
 	perProcess := map[string]Varies{
 		"auxv": Runs, "cgroup": Answer, "cmdline": Answer, "io": Answer, "limits": Perturbed, "maps": Runs, "mountinfo": Host, "mounts": Host, "numa_maps": Runs, "sched": Runs,
