@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// Stall is how long a probe may take before its run is ended.
-const Stall = 15 * time.Second
+// Stall is how long a probe may take before its run is ended: only a hang
+// takes that long, also on a loaded machine.
+const Stall = 2 * time.Minute
 
 // Runner runs batches of probes, natively or in containers.
 type Runner struct {
