@@ -32,7 +32,7 @@ func handlers() map[string]handler {
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
 		"bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
-		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "signalfd", "signalfd4",
+		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
 		"access", "faccessat", "faccessat2", "fork", "vfork", "close_range", "fallocate")
@@ -78,6 +78,7 @@ func handlers() map[string]handler {
 	// waiting
 	add(sysPoll, "poll", "ppoll", "select", "pselect6")
 	add(sysEpollWait, "epoll_wait", "epoll_pwait", "epoll_pwait2")
+	add(sysSignalfd, "signalfd", "signalfd4")
 	add(sysFutex, "futex")
 	add(sysFutexWaitv, "futex_waitv")
 	add(sysFutexWake, "futex_wake")

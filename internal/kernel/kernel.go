@@ -93,11 +93,13 @@ type Kernel struct {
 
 	garbage ptrace.Collector
 
-	fifos    bool // a FIFO may exist: opens must be watched
-	progress bool // somebody did something since the lock waiters last tried
-	stats    Stats
-	log      *eventLog
-	exit     *ptrace.Status // how the root process ended
+	fifos bool // a FIFO may exist: opens must be watched
+	// signalfds: one may exist, and epoll sets must be looked into.
+	signalfds bool
+	progress  bool // somebody did something since the lock waiters last tried
+	stats     Stats
+	log       *eventLog
+	exit      *ptrace.Status // how the root process ended
 
 	heart   heartbeat
 	stopped atomic.Pointer[stopReason]

@@ -32,10 +32,10 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		if err := k.cfg.FSErr(); err != nil {
 			return ptrace.Status{}, err
 		}
+		k.fireTimers() // first: a timerfd's expiration makes a descriptor ready
 		k.wakeReady()
 		k.wakeTTY()
 		k.wakeLockWaiters()
-		k.fireTimers()
 		th := k.sched.Next()
 		if th == nil {
 			if k.waitOutside() {

@@ -293,6 +293,13 @@ func sysEpollWait(k *Kernel, t *Task) verdict {
 
 func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	f := k.file(t, t.intArg(0))
+	if k.signalfds && f.class == fdAnon && !t.sigWake && !(timed && k.late(t)) {
+		if fds, mask := k.epollSignals(t, &f); mask != 0 {
+			f.close()
+			w.fds, w.sigfd = fds, mask
+			return k.epollTry(t, w)
+		}
+	}
 	if t.sigWake || f.class == fdBad || f.ready(unix.POLLIN) || timed && k.Now() >= t.restart.deadline {
 		f.close()
 		due := timed && k.Now() >= t.restart.deadline && !t.sigWake
