@@ -109,6 +109,10 @@ func PackNamelen(volume int) uint64 { return uint64(volume)<<16 | nameMax }
 // UnpackNamelen is the inverse of PackNamelen.
 func UnpackNamelen(n uint64) (volume int, namelen uint64) { return int(n >> 16), n & 0xffff }
 
+// MappedIDs is how many ids the guest's user namespace maps, from 0, unless it
+// is one. Files can have any owner; processes only those.
+const MappedIDs = 65536
+
 // PackBlocks puts the virtual owner of a file into the 64-bit block count
 // that FUSE hands to the kernel and stat(2) hands back: uid<<32 | gid. The
 // supervisor adjusts every stat result anyway; it takes the owner from here

@@ -83,7 +83,18 @@ func (f *fsys) attr(n *node, a *fuse.Attr) {
 	}
 	if f.cfg.SingleID {
 		a.UID, a.GID = 0, 0
+		return
 	}
+	a.UID, a.GID = mapped(n.uid), mapped(n.gid)
+}
+
+// mapped is the id to name to the kernel, which refuses any access to a file
+// of an id without a mapping.
+func mapped(id uint32) uint32 {
+	if id >= MappedIDs {
+		return 65534 // nobody; the owner itself cannot exist as a process
+	}
+	return id
 }
 
 // entry fills e for n and counts one reference of the kernel.

@@ -9,6 +9,7 @@ package kernel
 type inodeMap struct {
 	m              map[inodeKey]uint64
 	next, nextProc uint64
+	nextCookie     uint64
 }
 
 type inodeKey struct {
@@ -26,8 +27,11 @@ func (m *inodeMap) get(kind string, ino uint64) uint64 {
 		return v
 	}
 	n := &m.next
-	if kind == "proc" {
+	switch kind {
+	case "proc":
 		n = &m.nextProc
+	case "cookie":
+		n = &m.nextCookie
 	}
 	*n++
 	m.m[key] = *n

@@ -52,6 +52,8 @@ type Config struct {
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error
+	// TouchIno sets a file's mtime and ctime to the logical now.
+	TouchIno func(ino uint64) error
 }
 
 // Kernel is one run's virtual kernel.

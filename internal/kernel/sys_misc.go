@@ -127,31 +127,6 @@ func sysGetsockopt(k *Kernel, t *Task) verdict {
 	return pass
 }
 
-// sendfile(2), copy_file_range(2), splice(2), tee(2), vmsplice(2) are native
-// between files of our tree. With anything that can block or whose content is
-// ours they fail as on a file without the operation: every user falls back to read and write.
-func sysSplice(k *Kernel, t *Task) verdict {
-	a, b := 0, 1
-	switch t.callNr {
-	case unix.SYS_SPLICE, unix.SYS_COPY_FILE_RANGE:
-		b = 2
-	case unix.SYS_VMSPLICE:
-		return t.fail(unix.EINVAL)
-	}
-	for _, n := range []int{a, b} {
-		f := k.file(t, t.intArg(n))
-		c := f.class
-		f.close()
-		if c == fdBad {
-			return t.fail(unix.EBADF)
-		}
-		if c != fdTree && c != fdMem {
-			return t.fail(unix.EINVAL)
-		}
-	}
-	return pass
-}
-
 // execve(2), execveat(2): natively done; the event stop follows.
 func sysExecve(k *Kernel, t *Task) verdict {
 	if k.log != nil {
@@ -184,68 +159,6 @@ func (k *Kernel) argvString(t *Task, addr uint64) string {
 		out += quote(s)
 	}
 	return out
-}
-
-// chown family: with one mapped id the kernel refuses every other owner. The
-// file system keeps owners of its own, so the change is made there, by inode.
-func sysChown(k *Kernel, t *Task) verdict {
-	if k.log != nil && t.callNr != unix.SYS_FCHOWN {
-		i := 0
-		if t.callNr == unix.SYS_FCHOWNAT {
-			i = 1
-		}
-		if p, e := t.str(t.arg(i)); e == 0 {
-			k.logArg(t, quote(p))
-		}
-	}
-	if !k.cfg.SingleID || k.cfg.ChownIno == nil {
-		return pass
-	}
-	u, g := 1, 2
-	if t.callNr == unix.SYS_FCHOWNAT {
-		u, g = 2, 3
-	}
-	uid, gid := int64(int32(t.arg(u))), int64(int32(t.arg(g)))
-	// The call becomes a stat of the same file, which finds all the errors
-	// of path resolution; the owner is set at its exit.
-	entry := t.regs
-	buf := (t.regs.Rsp - 128 - 512) &^ 15 // below the red zone
-	switch t.callNr {
-	case unix.SYS_CHOWN:
-		t.regs.Orig_rax = unix.SYS_STAT
-		t.setArg(1, buf)
-	case unix.SYS_LCHOWN:
-		t.regs.Orig_rax = unix.SYS_LSTAT
-		t.setArg(1, buf)
-	case unix.SYS_FCHOWN:
-		t.regs.Orig_rax = unix.SYS_FSTAT
-		t.setArg(1, buf)
-	case unix.SYS_FCHOWNAT:
-		t.regs.Orig_rax = unix.SYS_NEWFSTATAT
-		t.setArg(2, buf)
-		t.setArg(3, entry.R8)
-	}
-	t.rewrite()
-	t.onExit = func(t *Task) {
-		r := t.result()
-		if r == 0 {
-			dev, ok1 := t.readU64(buf)
-			ino, ok2 := t.readU64(buf + 8)
-			switch {
-			case !ok1 || !ok2:
-				r = -int64(unix.EFAULT)
-			case dev != k.cfg.FuseDev:
-				r = -int64(unix.EPERM)
-			default:
-				if err := k.cfg.ChownIno(ino, uid, gid); err != nil {
-					r = -int64(unix.EPERM)
-				}
-			}
-		}
-		t.regs = withResult(t.regs, &entry, r)
-		t.rewrite()
-	}
-	return toExit
 }
 
 // eventual calls on timers that the logical clock does not drive yet are

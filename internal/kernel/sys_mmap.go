@@ -30,7 +30,10 @@ func sysMmap(k *Kernel, t *Task) verdict {
 	}
 	if flags&unix.MAP_ANONYMOUS == 0 {
 		f := k.file(t, t.intArg(4))
-		f.close()
+		defer f.close()
+		if f.class == fdTree && prot&unix.PROT_WRITE != 0 && flags&0xf != unix.MAP_PRIVATE {
+			k.touchMapped(&f)
+		}
 		switch f.class {
 		case fdBad, fdTree, fdMem, fdNull:
 		default:
@@ -57,6 +60,18 @@ func sysMmap(k *Kernel, t *Task) verdict {
 		t.rewrite()
 	}
 	return toExit
+}
+
+// touchMapped sets the times of a file that is about to be mapped for writing.
+// Linux sets them at the first store into each page after a write-back
+// (file_update_time in fault handlers): a moment of the host's.
+func (k *Kernel) touchMapped(f *file) {
+	if k.cfg.TouchIno == nil || !f.writable() {
+		return
+	}
+	if ino := fdinfoNumber(f.fd, "ino:\t"); ino != 0 {
+		_ = k.cfg.TouchIno(ino) // gone meanwhile: nobody can see its times
+	}
 }
 
 // mremap(2) to a large size. A mapping keeps its own MAP_NORESERVE.

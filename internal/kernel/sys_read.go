@@ -29,7 +29,12 @@ func sysRead(k *Kernel, t *Task) verdict {
 	case fdProc:
 		defer f.close()
 		return k.readProc(t, &f)
-	case fdFifo, fdSocket, fdTTY, fdEvent, fdAnon:
+	case fdAnon:
+		if f.link() == "anon_inode:inotify" {
+			return k.readInotify(t, &f)
+		}
+		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
+	case fdFifo, fdSocket, fdTTY, fdEvent:
 		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
 	}
 	f.close()

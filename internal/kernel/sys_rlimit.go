@@ -153,7 +153,7 @@ func sameIDs(caller, target int) bool {
 	if err1 != nil || err2 != nil {
 		return false
 	}
-	if hexLine(c, "CapEff:\t")&(1<<unix.CAP_SYS_RESOURCE) != 0 {
+	if hasCap(caller, unix.CAP_SYS_RESOURCE) {
 		return true
 	}
 	for _, key := range []string{"Uid:", "Gid:"} {

@@ -149,7 +149,7 @@ func (c *container) start() error {
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, SetNow: fs.SetNow, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno,
+		Log: s.Log, SetNow: fs.SetNow, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})
 	if err != nil {
 		return err

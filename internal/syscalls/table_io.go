@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 const (
 	noteRead = "A regular file on our file system: the kernel reads it. Pipes, sockets, ttys, eventfds: the thread is parked until there is data, so the order of readers is the run queue's (ordered). /proc, random and character devices: the content is ours (normalised)."
 	noteWrt  = "A regular file on our file system: the kernel writes, mtime is the logical clock. A full pipe, socket or tty parks the thread; writes reach the other end in run-queue order (ordered)."
-	noteMove = "Either end may be a pipe or socket that blocks, and a file end may be one of /proc: parked and normalised as read(2) and write(2) are (ordered)."
+	noteMove = "Between files of our file system and pipes: parked until the pipe is ready, then made without blocking (ordered). With a socket, a device or a file of /proc: EINVAL, and callers read and write instead."
 	noteAIO  = "Completes at a moment of the kernel's choosing, outside the one running thread: refused as by a kernel without CONFIG_AIO."
 )
 
@@ -27,7 +27,7 @@ func rowsIO() []Row {
 		schedule(40, "sendfile", noteMove),
 		schedule(275, "splice", noteMove),
 		schedule(276, "tee", noteMove),
-		schedule(278, "vmsplice", noteMove),
+		refuse(278, "vmsplice", unix.EINVAL, "Maps memory that goes on changing into a pipe: EINVAL, and callers write instead."),
 		schedule(326, "copy_file_range", "Whether the host's file system can share blocks must not show: on our file system the data is copied, with mtime from the logical clock; other descriptors as read(2) and write(2) (normalised)."),
 
 		native(3, "close", "The lowest free number comes back into use: a function of the process's own past. A closed pipe end wakes its peer through the readiness the supervisor watches."),
