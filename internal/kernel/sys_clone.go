@@ -86,7 +86,8 @@ func sysPrctl(k *Kernel, t *Task) verdict {
 		}
 		return pass
 	case unix.PR_SET_PDEATHSIG:
-		t.proc.killed = t.proc.killed || t.intArg(1) == int(unix.SIGKILL)
+		t.proc.deathKill = t.intArg(1) == int(unix.SIGKILL)
+		t.proc.killed = t.proc.killed || t.proc.deathKill
 		return pass
 	case unix.PR_SET_CHILD_SUBREAPER:
 		t.proc.subreaper = t.arg(1) != 0

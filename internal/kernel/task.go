@@ -95,6 +95,7 @@ type Process struct {
 	tunables  procfs.Tunables
 	limits    limits
 	killed    bool // SIGKILL may come from within the container
+	deathKill bool // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
 }
 
 // mmID is an identity: it has a size, so that each one has its own address.

@@ -98,6 +98,12 @@ func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 		k.log.exit(k, p, st)
 	}
 	parent := p.parent
+	var doomed []*Process
+	for _, c := range p.children {
+		if c.deathKill {
+			doomed = append(doomed, c)
+		}
+	}
 	k.removeProcess(p)
 	k.shmExit(p.mm)
 	if v := p.vforkTask; v != nil {
@@ -108,6 +114,12 @@ func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 	if p == k.root {
 		k.exit = &st
 		return nil
+	}
+	// Their SIGKILL was sent before p became a zombie: now they die too.
+	for _, c := range doomed {
+		if err := k.awaitKilled(c); err != nil {
+			return err
+		}
 	}
 	if parent != nil {
 		k.childChanged(parent)
