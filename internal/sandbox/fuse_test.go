@@ -25,6 +25,7 @@ func serveTree(t testing.TB, files ...detfs.StaticFile) *detfs.Client {
 			{Name: "proc", Files: []detfs.StaticFile{
 				{Path: "/cpuinfo", Mode: 0o444, Content: []byte("ours\n")},
 				{Path: "/nosuchentry", Mode: 0o444},
+				{Path: "/sys/kernel/random/uuid", Mode: 0o444}, // where the kernel's own stays
 				{Path: "/sys/kernel/ostype", Mode: 0o444, Content: []byte("ours\n")},
 			}},
 			{Name: "sys", Files: []detfs.StaticFile{{Path: "/kernel/mark", Mode: 0o444, Content: []byte("ours\n")}}},
