@@ -28,6 +28,15 @@ type Runner struct {
 	// NoReport says why changed files were not compared, if so.
 	NoReport string
 	seq      int
+	worked   []string // directories of native runs
+}
+
+// Forget removes what the native runs left.
+func (r *Runner) Forget() {
+	for _, dir := range r.worked {
+		os.RemoveAll(dir)
+	}
+	r.worked = nil
 }
 
 // Batch is what one run of a batch gave.
@@ -84,7 +93,9 @@ func nativeEnv() []string {
 	return []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/tmp", "LC_ALL=C"}
 }
 
-// Native runs the batch without dettrace.
+// Native runs the batch without dettrace, in a new directory that it leaves to
+// the caller: inode numbers of a directory that is gone are given out again,
+// and runs that should differ would not.
 func (r *Runner) Native(probes []Probe, s Setting) (*Batch, error) {
 	list, err := r.list(probes, true)
 	if err != nil {
@@ -94,7 +105,7 @@ func (r *Runner) Native(probes []Probe, s Setting) (*Batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("native run: %w", err)
 	}
-	defer os.RemoveAll(work)
+	r.worked = append(r.worked, work)
 	if err := os.Chmod(work, 0o777); err != nil {
 		return nil, fmt.Errorf("native run: %w", err)
 	}

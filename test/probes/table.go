@@ -115,6 +115,7 @@ func (r *Runner) natives(rows []*Row) error {
 	if len(list) == 0 {
 		return nil
 	}
+	defer r.Forget()
 	var got []*Batch
 	for _, set := range []Setting{{}, {}, {}, {Perturb: 1}, {Perturb: 2}} {
 		b, err := r.Native(probesOf(list), set)

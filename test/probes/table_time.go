@@ -55,6 +55,6 @@ func timeTable() []Probe {
 		{Section: s, Line: "time sleep 5 in bash", Name: "time_sleep_bash", MaxWall: 2 * time.Second,
 			Cmd:    `bash -c 'TIMEFORMAT="%R %U %S"; time sleep 5' 2> t; cat t; grep -q "^5[.]" t`,
 			Native: `bash -c 'TIMEFORMAT="%R %U %S"; date +%N; time sleep 0.1' 2>&1`},
-		{Section: s, Line: "times as tools show them", Name: "time_tools", Cmd: `date; uptime; perl -e 'print time, " $^T @{[times]}\n"'; awk 'BEGIN{srand(); print srand()}'`},
+		{Section: s, Line: "times as tools show them", Name: "time_tools", Cmd: `date '+%c %N'; uptime; perl -e 'print time, " $^T @{[times]}\n"'; awk 'BEGIN{srand(); print srand()}'`},
 	}
 }

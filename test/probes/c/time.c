@@ -185,8 +185,11 @@ PROBE(time_gettimeofday)
 		z = c.tv_sec * 1000000 + c.tv_usec;
 	CHECK(x <= y && y <= z);
 	printf("%ld %ld %ld\n", x, y, z);
+	// time(2) reads the clock of the last tick: up to one behind the exact one.
+	struct timespec coarse;
+	clock_gettime(CLOCK_REALTIME_COARSE, &coarse);
 	time_t t = time(0), t2 = syscall(SYS_time, 0);
-	CHECK(t2 >= t && t2 <= t + 1 && t >= a.tv_sec);
+	CHECK(t2 >= t && t2 <= t + 1 && t >= coarse.tv_sec);
 	printf("%ld %ld\n", t, t2);
 }
 
