@@ -73,6 +73,10 @@ func Volume(ino uint64) (volume int, top bool) {
 	return v, v != 0 && ino&(1<<volumeShift-1) == volumeTop
 }
 
+// MainVolume tells which inode numbers are of volume 0, as Volume does: those
+// from image on, and those below others.
+func MainVolume() (image, others uint64) { return imageIno, 1 << volumeShift }
+
 // StaticFile is a file with constant content (Link: a symlink to Content).
 type StaticFile struct {
 	Path    string `json:"path"`

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/fastpath"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/vdso"
 )
@@ -56,10 +57,12 @@ func (k *Kernel) fixImage(t *Task) error {
 }
 
 // replaceVDSO puts ours over the kernel's at base. t, at its exec event, starts
-// in the code there that unmaps the kernel's clocks.
+// in the code there that makes the image ours (vdso.Entry).
 func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	t.proc.vdsoBase, t.proc.program = base, t.regs.Rip
-	t.regs.Rip = vdso.PutEntry(k.vdso, base, uint64(k.vdsoHost.Data), t.regs.Rip)
+	e := k.entry(t.proc)
+	t.proc.mm.fast.mapped = e.Region != nil
+	t.regs.Rip = vdso.PutEntry(k.vdso, &e)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
 		err = ptrace.PokeText(t.tid, base, k.vdso)
@@ -72,9 +75,17 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	return ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
 }
 
-// sealedVDSO goes on where the data pages of the vDSO could not be unmapped:
-// the program can read the host's clocks by address, and the report says so.
-func (k *Kernel) sealedVDSO(t *Task) (bool, error) {
+// entry describes the code in which the image of p starts.
+func (k *Kernel) entry(p *Process) vdso.Entry {
+	e := vdso.Entry{Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program}
+	if k.cfg.Fast != nil {
+		e.Region = &vdso.Region{Path: k.cfg.RegionPath, Base: fastpath.Base, Text: fastpath.TextSize, State: fastpath.StateSize}
+	}
+	return e
+}
+
+// entryFault goes on where a step of that code failed.
+func (k *Kernel) entryFault(t *Task) (bool, error) {
 	p := t.proc
 	if p.program == 0 {
 		return false, nil
@@ -83,12 +94,25 @@ func (k *Kernel) sealedVDSO(t *Task) (bool, error) {
 	if err := ptrace.GetRegs(t.tid, &r); err != nil {
 		return false, ignoreGone(err)
 	}
-	if !vdso.EntryFailed(r.Rip, p.vdsoBase) {
+	e := k.entry(p)
+	fault, next := e.Fault(r.Rip)
+	switch fault {
+	case vdso.NoFault:
 		return false, nil
+	case vdso.RegionFault:
+		// No descriptor left, a chroot, something else at the address: the
+		// calls of this image stop.
+		p.mm.fast.mapped = false
+		if r.R8>>32 != vdso.Magic {
+			r.R8 = ^uint64(0) // it was not opened: nothing to close
+		}
+	case vdso.DataFault:
+		// The program can read the host's clocks by address.
+		k.refuse(t, "unmapping the kernel's clock pages", unix.EPERM)
+		p.program = 0
+		r.Rax, r.Rcx, r.Rdx, r.Rsi, r.Rdi, r.R8, r.R9, r.R10, r.R11 = 0, 0, 0, 0, 0, 0, 0, 0, 0
 	}
-	k.refuse(t, "unmapping the kernel's clock pages", unix.EPERM)
-	r.Rip, p.program = p.program, 0
-	r.Rax, r.Rcx, r.R11, r.Rdi, r.Rsi = 0, 0, 0, 0, 0
+	r.Rip = next
 	return true, ignoreGone(ptrace.SetRegs(t.tid, &r))
 }
 

@@ -20,6 +20,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"dettrace/internal/fastpath"
 	"dettrace/internal/machine"
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
@@ -44,6 +45,10 @@ type Config struct {
 	// StdinPipe is the supervisor's (write) end of the guest's stdin pipe,
 	// StdoutPipe and StderrPipe its (read) ends of the other two.
 	StdinPipe, StdoutPipe, StderrPipe *os.File
+
+	// Fast are the guest's fast paths, mapped in each process from RegionPath; nil: none.
+	Fast       *fastpath.Region
+	RegionPath string
 
 	Log     io.Writer       // event log or nil
 	SetNow  func(ns int64)  // publishes the logical clock to the file system
@@ -103,6 +108,7 @@ type Kernel struct {
 	log       *eventLog
 	exit      *ptrace.Status // how the root process ended
 
+	fast    *fastpath.Region // nil: every call that is an event stops
 	heart   heartbeat
 	stopped atomic.Pointer[stopReason]
 	nsfd    int // our handle on the guest's pid namespace, -1 if it cannot translate
@@ -113,6 +119,7 @@ type stopReason struct{ err error }
 // Stats counts what a run did.
 type Stats struct {
 	Events  uint64
+	Served  uint64   // of the events: calls that did not stop
 	Stops   []uint64 // by call number
 	Signals uint64
 	Forks   uint64
@@ -159,6 +166,9 @@ func New(cfg Config) (*Kernel, error) {
 	k.stats.Stops = make([]uint64, len(k.calls))
 	if cfg.Log != nil {
 		k.log = newEventLog(cfg.Log)
+	}
+	if cfg.Log == nil { // the log wants every call
+		k.fast = cfg.Fast
 	}
 	if err := k.waiters.open(); err != nil {
 		return nil, err

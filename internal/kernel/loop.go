@@ -82,6 +82,7 @@ func (k *Kernel) step(t *Task) error {
 		if err != nil {
 			return err
 		}
+		k.countServed(t)
 		if k.stopped.Load() != nil {
 			return k.stopErr()
 		}
@@ -102,6 +103,7 @@ func (k *Kernel) step(t *Task) error {
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
 	k.heart.beat(t.tid)
+	k.armFast()
 	sig := t.sig
 	t.sig = 0
 	var err error
@@ -142,6 +144,7 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 	if err := t.loadCall(); err != nil {
 		return false, ignoreGone(err)
 	}
+	k.speedUp(t)
 	v := k.enter(t)
 	if v == park {
 		return true, k.park(t, t.onTurn)

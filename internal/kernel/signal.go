@@ -20,10 +20,14 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 		t.proc.segv.delivered()
 	}
 	if sig == unix.SIGTRAP {
-		if ok, err := k.sealedVDSO(t); ok || err != nil {
+		if ok, err := k.entryFault(t); ok || err != nil {
 			return false, err
 		}
 	}
+	if ok, err := k.leaveRegion(t); ok || err != nil {
+		return false, err
+	}
+	t.proc.mm.fast.signalled(sig)
 	k.stats.Signals++
 	k.fixSigInfo(t, sig)
 	k.logSignal(t, sig)

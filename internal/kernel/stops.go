@@ -63,6 +63,8 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	p.comm, p.groups, p.tunables = t.proc.comm, t.proc.groups, t.proc.tunables
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
+	} else {
+		p.mm.fast = t.proc.mm.fast.fork()
 	}
 	k.shmFork(t.proc.mm, p.mm)
 	p.vdsoBase = t.proc.vdsoBase

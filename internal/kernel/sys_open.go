@@ -155,6 +155,9 @@ func sysMknod(k *Kernel, t *Task) verdict {
 	}
 	if mode&unix.S_IFMT == unix.S_IFIFO {
 		k.fifos = true
+		if k.fast != nil {
+			k.fast.NoOpen()
+		}
 	}
 	return pass
 }

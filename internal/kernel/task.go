@@ -88,7 +88,7 @@ type Process struct {
 	nextTimer int
 	comm      string
 	groups    []uint32 // supplementary groups, with one mapped id
-	mm        *mmID    // identity of the address space (shared by vfork children)
+	mm        *mmID    // the address space (shared by vfork children)
 	vdsoBase  uint64   // where the vDSO lies since the last exec
 	program   uint64   // where that exec's program begins
 	segv      *segvAction
@@ -98,8 +98,8 @@ type Process struct {
 	deathKill bool // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
 }
 
-// mmID is an identity: it has a size, so that each one has its own address.
-type mmID struct{ _ byte }
+// mmID is the identity of an address space, and what we know of it.
+type mmID struct{ fast fastMM }
 
 func (p *Process) describe() string {
 	if p.comm == "" {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/fastpath"
 	"dettrace/internal/kernel"
 	"dettrace/internal/procfs"
 	"dettrace/internal/sandbox"
@@ -22,7 +23,7 @@ func (c *container) fsConfig() detfs.Config {
 		Dirs:     baseDirs(s.Workdir),
 		Static: []detfs.StaticTree{
 			{Name: "proc", Files: procfs.Proc(c.mach)},
-			{Name: "sys", Files: procfs.Sys(c.mach)},
+			{Name: "sys", Files: append(procfs.Sys(c.mach), regionFile())},
 		},
 		Files: append(procfs.Etc(c.mach), deviceFiles()...),
 	}
@@ -90,7 +91,8 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 		BindProc: procfs.ProcBind(), KeepProc: procfs.ProcKeep(), Rlimits: rlimits(s),
 		MemoryMax: s.Memory, PidsMax: s.Pids,
 		Stdin: in.guest, Stdout: out.guest, Stderr: errp.guest,
-		Serve: c.fs.Serve,
+		Serve:  c.fs.Serve,
+		Shared: regionPath, SharedSize: fastpath.FileSize,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/fastpath"
 	"dettrace/internal/kernel"
 	"dettrace/internal/machine"
 	"dettrace/internal/output"
@@ -32,6 +33,7 @@ type container struct {
 	fs    *detfs.Client
 	box   *sandbox.Sandbox
 	kern  *kernel.Kernel
+	fast  *fastpath.Region
 	pipes []*os.File
 	mode  sandbox.IDMode
 	user  user
@@ -69,7 +71,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	}()
 	go c.watch(ctx, done)
 	go c.guardRun(done)
-	filter, err := seccomp.Compile(syscalls.Table())
+	filter, err := seccomp.Compile(syscalls.Table(), fastFilter(c.fast))
 	if err != nil {
 		return outcome{}, err
 	}
@@ -143,7 +145,11 @@ func (c *container) start() error {
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
 		f.Close()
 	}
+	if c.fast, err = newRegion(box); err != nil {
+		return err
+	}
 	k, err := kernel.New(kernel.Config{
+		Fast: c.fast, RegionPath: regionPath,
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
 		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,

@@ -32,10 +32,15 @@ type Config struct {
 	// "cpuinfo", "sys"). Entries that the kernel's procfs does not have are skipped.
 	BindProc []string
 	// KeepProc lists files below a directory of BindProc that stay procfs's.
-	KeepProc  []string
-	Rlimits   []Rlimit
-	MemoryMax int64 // bytes, cgroup limit where one can be made; 0 none
-	PidsMax   int64
+	KeepProc []string
+	Rlimits  []Rlimit
+	// Shared, if not empty, is a path below /sys that the root file system
+	// has there: over it goes a file in memory of SharedSize bytes, which every
+	// user of the container may read and write; Sandbox.Shared is ours.
+	Shared     string
+	SharedSize int64
+	MemoryMax  int64 // bytes, cgroup limit where one can be made; 0 none
+	PidsMax    int64
 
 	Stdin, Stdout, Stderr *os.File `json:"-"` // become the guest's 0, 1, 2
 

@@ -21,6 +21,8 @@ type builder struct {
 	base string // where the FUSE root is staged
 	root string // the guest's root below it
 	devs ready
+
+	shared sharedFile
 }
 
 // build mounts everything, makes the guest's root ours and detaches the
@@ -41,7 +43,7 @@ func (b *builder) build() (lastPid int, err error) {
 	if err != nil {
 		return -1, stepError("open ns_last_pid", err, "the kernel needs CONFIG_CHECKPOINT_RESTORE")
 	}
-	for _, step := range []func() error{b.bindProc, b.bindSys, b.bindDevices, b.mountDevpts, b.mountMqueue, b.enter} {
+	for _, step := range []func() error{b.bindProc, b.makeShared, b.bindSys, b.bindShared, b.bindDevices, b.mountDevpts, b.mountMqueue, b.enter} {
 		if err := step(); err != nil {
 			return -1, err
 		}

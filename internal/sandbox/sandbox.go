@@ -29,6 +29,9 @@ type Sandbox struct {
 	ScratchAddr uint64 // zeroed private memory of pid 2, for arguments of injected calls
 	ScratchLen  uint64
 
+	// Shared is the file of Config.Shared; Close closes it.
+	Shared *os.File
+
 	// CgroupMemory tells whether Config.MemoryMax is enforced by a cgroup.
 	CgroupMemory bool
 
@@ -190,8 +193,12 @@ func (s *Sandbox) serve(serve func(*os.File) error) error {
 // awaitGuest waits until pid 2 is ready.
 func (s *Sandbox) awaitGuest() error {
 	var r ready
-	if _, err := expect(s.sock, kindReady, &r); err != nil {
+	ms, err := expect(s.sock, kindReady, &r)
+	if err != nil {
 		return s.lost("wait for the stage", err)
+	}
+	if ms.fd >= 0 {
+		s.Shared = os.NewFile(uintptr(ms.fd), "shared")
 	}
 	s.FuseDev, s.ProcDev, s.DevptsDev, s.MqueueDev = r.FuseDev, r.ProcDev, r.DevptsDev, r.MqueueDev
 	s.SyscallAddr, s.ScratchAddr, s.ScratchLen = r.SyscallAddr, r.ScratchAddr, r.ScratchLen
@@ -271,6 +278,9 @@ func (s *Sandbox) Close() error {
 	}
 	s.closed = true
 	var err error
+	if s.Shared != nil {
+		s.Shared.Close()
+	}
 	if s.pidfd >= 0 {
 		err = awaitEnd(s.pidfd)
 		// ECHILD: a wait for any child has taken it.

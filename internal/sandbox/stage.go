@@ -50,7 +50,7 @@ func stage(sock int) error {
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return stepError("make cgroup namespace", err, "")
 	}
-	b := builder{cfg: &cfg, sock: sock, fuse: fuse}
+	b := builder{cfg: &cfg, sock: sock, fuse: fuse, shared: noShared}
 	lastPid, err := b.build()
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func stage(sock int) error {
 	if err := unix.Chdir(cfg.Cwd); err != nil {
 		return stepError("working directory "+cfg.Cwd, err, "")
 	}
-	return becomeInit(sock, lastPid, &cfg, &b.devs)
+	return becomeInit(sock, lastPid, &cfg, &b)
 }
 
 // becomeGuestRoot takes the guest's ids 0 where the process has unmapped ones.
@@ -153,7 +153,7 @@ func openStdio() error {
 }
 
 // becomeInit drops what the guest must not have and executes the init program.
-func becomeInit(sock, lastPid int, cfg *stageConfig, devs *ready) error {
+func becomeInit(sock, lastPid int, cfg *stageConfig, b *builder) error {
 	img := initproc.Build(&initproc.Params{
 		UID: cfg.UID, GID: cfg.GID, Groups: cfg.Groups, SetGroups: cfg.Mode == IDsAll,
 		ChildCaps: guestCaps, InitCaps: initCaps,
@@ -162,8 +162,8 @@ func becomeInit(sock, lastPid int, cfg *stageConfig, devs *ready) error {
 	if err != nil {
 		return err
 	}
-	devs.SyscallAddr, devs.ScratchAddr, devs.ScratchLen = img.SyscallAddr, img.ScratchAddr, img.ScratchLen
-	if err := send(sock, kindReady, devs); err != nil {
+	b.devs.SyscallAddr, b.devs.ScratchAddr, b.devs.ScratchLen = img.SyscallAddr, img.ScratchAddr, img.ScratchLen
+	if err := send(sock, kindReady, b.devs, b.shared.files()...); err != nil {
 		return stepError("report", err, "")
 	}
 	if err := placeDescriptors(lastPid); err != nil {

@@ -107,6 +107,27 @@ func (s *Sched) Event(ns int64) bool {
 	return s.cur.used >= s.limit || len(s.timers) > 0 && s.timers[0].When <= s.now
 }
 
+// Budget is how many events of ns the running thread can make, one after the
+// other, of which Event would report false.
+func (s *Sched) Budget(ns int64) int {
+	if s.cur == nil {
+		return 0
+	}
+	n := s.limit - s.cur.used - 1
+	if len(s.timers) > 0 {
+		n = min(n, int(min((s.timers[0].When-1-s.now)/ns, int64(n))))
+	}
+	return max(n, 0)
+}
+
+// Events counts n events at once, at most Budget.
+func (s *Sched) Events(n int, ns int64) {
+	s.now += int64(n) * ns
+	if s.cur != nil {
+		s.cur.used += n
+	}
+}
+
 // turnLimit is the quantum of the n-th turn: between a half and one and a half
 // of the average, spread by a fixed mixing function (splitmix64). With turns of
 // equal length a loop whose period divides them gives up the turn at the same

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // after that: futex(2) and the like stop, which without a tracer is ENOSYS.
 func underFilter() {
 	runtime.LockOSThread()
-	prog, err := Compile(syscalls.Table())
+	prog, err := Compile(syscalls.Table(), nil)
 	if err != nil {
 		os.Exit(100)
 	}

@@ -45,16 +45,47 @@ const (
 	// Offsets in struct seccomp_data.
 	offNr   = 0
 	offArch = 4
+	offIP   = 8
 	offArgs = 16
 )
+
+// Fast lets calls of the guest's fast paths through (package fastpath).
+type Fast struct {
+	Lo, Hi uint32            // instruction pointers Lo <= ip < Hi are in their code
+	Serves func(nr int) bool // the calls that are made there
+	// Mapped are the calls whose argument Mapped[nr] has Magic as its upper
+	// half when the code that maps the region makes them.
+	Mapped map[int]int
+	Magic  uint32
+}
+
+// rules is what comes before a row's own decision.
+func (f *Fast) rules(nr int) []unix.SockFilter {
+	if f == nil {
+		return nil
+	}
+	var code []unix.SockFilter
+	if f.Serves(nr) {
+		code = append(code,
+			load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 4),
+			load(offIP), jump(unix.BPF_JGE, f.Lo, 0, 2),
+			jump(unix.BPF_JGE, f.Hi, 1, 0),
+			ret(retAllow))
+	}
+	if arg, ok := f.Mapped[nr]; ok {
+		code = append(code, load(uint32(offArgs+8*arg+4)), jump(unix.BPF_JEQ, f.Magic, 0, 1), ret(retAllow))
+	}
+	return code
+}
 
 // errRows is returned for a table that does not cover 0..n in order.
 var errRows = errors.New("rows are not numbered from 0 without gaps")
 
 // Compile gives the filter for rows, which must be complete and sorted by
-// number. The caller installs it with NO_NEW_PRIVS and without TSYNC.
-func Compile(rows []syscalls.Row) ([]unix.SockFilter, error) {
-	leaves, err := leavesOf(rows)
+// number. fast may be nil. The caller installs it with NO_NEW_PRIVS and without
+// TSYNC.
+func Compile(rows []syscalls.Row, fast *Fast) ([]unix.SockFilter, error) {
+	leaves, err := leavesOf(rows, fast)
 	if err != nil {
 		return nil, fmt.Errorf("compile filter: %w", err)
 	}
@@ -79,7 +110,7 @@ type leaf struct {
 }
 
 // leavesOf makes one leaf of each run of numbers with the same code.
-func leavesOf(rows []syscalls.Row) ([]leaf, error) {
+func leavesOf(rows []syscalls.Row, fast *Fast) ([]leaf, error) {
 	var ls []leaf
 	lastAllows := false
 	for i := range rows {
@@ -95,6 +126,9 @@ func leavesOf(rows []syscalls.Row) ([]leaf, error) {
 		code, err := leafCode(r)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
+		}
+		if !allows {
+			code = append(fast.rules(i), code...)
 		}
 		ls = append(ls, leaf{uint32(i), code})
 	}

@@ -97,7 +97,7 @@ func candidates(r *syscalls.Row, rng *rand.Rand) [][6]uint64 {
 
 func TestProgramAgreesWithTable(t *testing.T) {
 	rows := syscalls.Table()
-	prog, err := Compile(rows)
+	prog, err := Compile(rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestProgramAgreesWithTable(t *testing.T) {
 
 func TestForeignCalls(t *testing.T) {
 	rows := syscalls.Table()
-	prog, err := Compile(rows)
+	prog, err := Compile(rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestCompileRefuses(t *testing.T) {
 		"too long rule": {{Filter: syscalls.Filter{Default: syscalls.Trace, Rules: []syscalls.Rule{{If: make([]syscalls.Cond, 0, 100)}, longRule()}}}},
 	}
 	for name, rows := range tests {
-		if _, err := Compile(rows); err == nil {
+		if _, err := Compile(rows, nil); err == nil {
 			t.Errorf("%s: compiled", name)
 		}
 	}

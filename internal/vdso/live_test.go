@@ -161,7 +161,7 @@ func replaceImage(t *testing.T, pid int) {
 		t.Fatal(err)
 	}
 	img := Cover(host.Code)
-	regs.Rip = PutEntry(img, a.SysinfoEHDR, uint64(host.Data), regs.Rip)
+	regs.Rip = PutEntry(img, &Entry{Base: a.SysinfoEHDR, Data: uint64(host.Data), Program: regs.Rip})
 	if _, err := mem.WriteAt(img, int64(a.SysinfoEHDR)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package vdso
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -159,20 +158,38 @@ func TestInMaps(t *testing.T) {
 	}
 }
 
-func TestEntryHasRoom(t *testing.T) {
-	if n := len(Image()); n > entryOffset {
-		t.Fatalf("the image has %d bytes, the entry code begins at %d", n, entryOffset)
+func TestEntry(t *testing.T) {
+	const base, program = 0x7fff00010000, 0x1234567890
+	tests := map[string]*Region{
+		"no region": nil,
+		"a region":  {Path: "/sys/kernel/dettrace", Base: 0x180000, Text: 0x4a000, State: 0x1000},
 	}
-	img := Cover(2 * MaxImage)
-	start := PutEntry(img, 0x7fff00010000, 0x6000, 0x1234567890)
-	if start != 0x7fff00010000+entryOffset || !EntryFailed(start+42, 0x7fff00010000) {
-		t.Errorf("starts at %#x", start)
-	}
-	if img[failOffset-1] != 0xcc || binary.LittleEndian.Uint64(img[failOffset:]) != 0x1234567890 {
-		t.Errorf("% x", img[entryOffset:MaxImage])
-	}
-	if !bytes.Equal(img[:entryOffset], Cover(2 * MaxImage)[:entryOffset]) {
-		t.Error("the image was changed")
+	for name, r := range tests {
+		e := &Entry{Base: base, Data: 0x6000, Program: program, Region: r}
+		code, regionTrap, dataTrap, _ := entryCode(e)
+		if len(code) > entryRoom || len(Image()) > MaxImage-entryRoom {
+			t.Fatalf("%s: %d bytes of code, room for %d; the image has %d", name, len(code), entryRoom, len(Image()))
+		}
+		img := Cover(2 * MaxImage)
+		start := PutEntry(img, e)
+		if start != base+MaxImage-entryRoom || !bytes.Equal(img[start-base:][:len(code)], code) {
+			t.Errorf("%s: starts at %#x", name, start)
+		}
+		if code[regionTrap] != 0xcc || code[dataTrap] != 0xcc {
+			t.Errorf("%s: % x", name, code)
+		}
+		if f, next := e.Fault(start + uint64(dataTrap) + 1); f != DataFault || next != program {
+			t.Errorf("%s: %v, %#x", name, f, next)
+		}
+		if f, next := e.Fault(start + uint64(regionTrap) + 1); (f == RegionFault) != (r != nil) || r != nil && (next < start || next > start+uint64(len(code))) {
+			t.Errorf("%s: %v, %#x", name, f, next)
+		}
+		if f, _ := e.Fault(program); f != NoFault {
+			t.Errorf("%s: %v at the program", name, f)
+		}
+		if want := Cover(2 * MaxImage); !bytes.Equal(img[:MaxImage-entryRoom], want[:MaxImage-entryRoom]) || !bytes.Equal(img[MaxImage:], want[MaxImage:]) {
+			t.Errorf("%s: the image was changed", name)
+		}
 	}
 }
 

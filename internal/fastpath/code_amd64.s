@@ -1,0 +1,208 @@
+#include "textflag.h"
+
+// The region's code (layout.go). It is copied out of this binary to
+// fastpath.Base, so it must be movable and reach data only through absolute
+// addresses; code_test.go checks that.
+//
+// A stub comes here with the registers of a system call: AX number, DI, SI, DX,
+// R10, R8, R9 arguments, CX the stub's address. CX and R11 are free, as the
+// instruction clobbers them. Everything else is kept, the flags too.
+
+#define STATE 0x1ca000
+#define CLASS 0x181000
+
+// Offsets in the state.
+#define BUDGET    0
+#define SERVED    8
+#define SAVED_SP  16
+#define SAVED_CX  24
+#define SAVED_AX  32
+#define FUSEDEV   40
+#define TREEDEV   48
+#define IMAGEINO  56
+#define VOLUMEINO 64
+#define NOOPEN    72
+#define SAVED_R8  80
+#define SAVED_SI  88
+#define STATBUF   0x100
+#define FLAGS     0xff8
+#define TOP       0x1000
+
+// Offsets in a stub: the call that stops, and what follows it.
+#define STUB_LEAVE 16
+#define STUB_DONE  18
+
+// Offsets in struct stat (asm/stat.h).
+#define ST_DEV    0
+#define ST_INO    8
+#define ST_MODE   24
+#define ST_UID    28
+#define ST_SIZE   48
+#define ST_BLOCKS 64
+
+// func code()
+TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
+	MOVL $STATE, R11
+	MOVQ SP, SAVED_SP(R11)
+	LEAQ TOP(R11), SP
+	BYTE $0x9c // pushfq
+	MOVQ CX, SAVED_CX(R11)
+	MOVQ AX, SAVED_AX(R11)
+	CMPQ AX, $512
+	JCC  leave
+	MOVQ SERVED(R11), CX
+	CMPQ CX, BUDGET(R11)
+	JCC  leave
+	MOVL $CLASS, CX
+	MOVBLZX (CX)(AX*1), CX
+	CMPL CX, $3
+	JEQ  stat3
+	CMPL CX, $5
+	JEQ  open3
+	CMPL CX, $8
+	JEQ  read
+	CMPL CX, $1
+	JEQ  plain
+	CMPL CX, $7
+	JEQ  link3
+	CMPL CX, $2
+	JEQ  stat2
+	CMPL CX, $4
+	JEQ  open2
+	CMPL CX, $6
+	JEQ  link2
+
+leave:
+	MOVL $STATE, R11
+	MOVQ SAVED_AX(R11), AX
+	MOVQ SAVED_CX(R11), CX
+	BYTE $0x9d // popfq
+	MOVQ SAVED_SP(R11), SP
+	LEAQ STUB_LEAVE(CX), CX
+	JMP  CX
+
+	// The kernel may create, truncate (the supervisor sets the time) or wait
+	// for the other end of a FIFO: not here. O_CREAT, O_TRUNC, __O_TMPFILE.
+open2:
+	TESTL $0x400240, SI
+	JNE  leave
+	JMP  open
+open3:
+	TESTL $0x400240, DX
+	JNE  leave
+open:
+	CMPQ NOOPEN(R11), $0
+	JNE  leave
+
+plain:
+	INCQ SERVED(R11)
+	SYSCALL
+finish:
+	MOVL $STATE, R11
+	MOVQ SAVED_CX(R11), CX
+	BYTE $0x9d // popfq
+	MOVQ SAVED_SP(R11), SP
+	MOVQ FLAGS(R11), R11
+	LEAQ STUB_DONE(CX), CX
+	JMP  CX
+
+	// stat: the fields that kernel.normaliseTree corrects.
+stat2:
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ SI, R8
+	JMP  stat
+stat3:
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ DX, R8
+stat:
+	SYSCALL
+	MOVL $STATE, R11
+	TESTQ AX, AX
+	JNE  counted
+	MOVQ ST_DEV(R8), CX
+	CMPQ CX, FUSEDEV(R11)
+	JNE  other
+	MOVQ ST_INO(R8), CX
+	CMPQ CX, IMAGEINO(R11)
+	JCC  main
+	CMPQ CX, VOLUMEINO(R11)
+	JCC  other
+main:
+	MOVQ TREEDEV(R11), CX
+	MOVQ CX, ST_DEV(R8)
+	MOVQ ST_BLOCKS(R8), CX // detfs.PackBlocks: uid<<32 | gid
+	ROLQ $32, CX
+	MOVQ CX, ST_UID(R8)    // st_uid, st_gid
+	MOVL ST_MODE(R8), CX
+	ANDL $0xf000, CX
+	CMPL CX, $0x8000
+	JEQ  blocks
+	CMPL CX, $0x4000
+	JEQ  blocks
+	MOVQ $0, ST_BLOCKS(R8)
+	JMP  counted
+blocks:
+	MOVQ ST_SIZE(R8), CX
+	ADDQ $4095, CX
+	SHRQ $12, CX
+	SHLQ $3, CX
+	MOVQ CX, ST_BLOCKS(R8)
+counted:
+	INCQ SERVED(R11)
+	MOVQ SAVED_R8(R11), R8
+	JMP  finish
+other:
+	MOVQ SAVED_R8(R11), R8
+	JMP  leave
+
+	// readlink: names of kernel objects ("pipe:[7]", "/memfd:") hold a colon.
+link2:
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ SI, R8
+	JMP  link
+link3:
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ DX, R8
+link:
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ AX, CX
+scan:
+	TESTQ CX, CX
+	JLE  counted
+	CMPB -1(R8)(CX*1), $58
+	JEQ  other
+	DECQ CX
+	JMP  scan
+
+	// read: regular files of our file system; others may block or hold what
+	// is the host's.
+read:
+	MOVQ SI, SAVED_SI(R11)
+	MOVL $5, AX // fstat
+	LEAQ STATBUF(R11), SI
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_SI(R11), SI
+	TESTQ AX, AX
+	JNE  leave
+	MOVQ STATBUF+ST_DEV(R11), CX
+	CMPQ CX, FUSEDEV(R11)
+	JNE  leave
+	MOVL STATBUF+ST_MODE(R11), CX
+	ANDL $0xf000, CX
+	CMPL CX, $0x8000
+	JNE  leave
+	MOVQ SAVED_AX(R11), AX
+	JMP  plain
+
+	// The mark of the end; see text_unsafe.go.
+	BYTE $0x0f; BYTE $0x0b
+	BYTE $0x64; BYTE $0x74; BYTE $0x2d; BYTE $0x65; BYTE $0x6e; BYTE $0x64
+	RET
+
+// func codeAddr() *byte
+TEXT ·codeAddr(SB),NOSPLIT,$0-8
+	LEAQ ·code(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET

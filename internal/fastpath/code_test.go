@@ -1,0 +1,96 @@
+package fastpath
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// TestTextIsSelfContained decodes the region's code: every branch stays inside
+// or goes through rcx into the stub, no operand is relative to the instruction
+// pointer, none uses a segment or a vector register, and memory is reached only
+// through r11 (the state), rcx (the class table, a stub, a link) or r8 (the guest's
+// buffer).
+func TestTextIsSelfContained(t *testing.T) {
+	b := text()
+	if len(b) < 100 || len(b) > classOffset {
+		t.Fatalf("text of %d bytes", len(b))
+	}
+	starts := map[int]bool{}
+	var targets []int
+	calls, outs := 0, 0
+	for at := 0; at < len(b); {
+		in, err := x86asm.Decode(b[at:], 64)
+		if err != nil {
+			t.Fatalf("at %#x: %v", at, err)
+		}
+		starts[at] = true
+		switch in.Op {
+		case x86asm.SYSCALL:
+			calls++
+		case x86asm.CALL, x86asm.RET, x86asm.INT, x86asm.PUSH, x86asm.POP:
+			t.Errorf("at %#x: %v", at, in)
+		}
+		for _, a := range in.Args {
+			switch a := a.(type) {
+			case x86asm.Rel:
+				targets = append(targets, at+in.Len+int(a))
+			case x86asm.Mem:
+				ok := a.Base == x86asm.R11 || a.Base == x86asm.R8 || a.Base == x86asm.RCX
+				if !ok || a.Segment != 0 {
+					t.Errorf("at %#x: %v", at, in)
+				}
+			case x86asm.Reg:
+				if a > x86asm.R15 {
+					t.Errorf("at %#x: %v", at, in)
+				}
+				if in.Op == x86asm.JMP {
+					outs++
+					if a != x86asm.RCX {
+						t.Errorf("at %#x: %v", at, in)
+					}
+				}
+			}
+		}
+		at += in.Len
+	}
+	for _, to := range targets {
+		if !starts[to] {
+			t.Errorf("a branch leads to %#x, which is no instruction", to)
+		}
+	}
+	if calls < 4 || outs != 2 {
+		t.Errorf("%d system calls, %d ways out", calls, outs)
+	}
+}
+
+// TestLayout checks the constants that the code repeats.
+func TestLayout(t *testing.T) {
+	b := text()
+	le := binary.LittleEndian
+	for name, v := range map[string]uint32{"STATE": State, "CLASS": Base + classOffset} {
+		if !bytes.Contains(b, le.AppendUint32(nil, v)) {
+			t.Errorf("%s is not %#x in the code", name, v)
+		}
+	}
+	// add rcx, 16 and 18 before the jumps out, as LEAQ encodes them.
+	for name, v := range map[string]byte{"STUB_LEAVE": stubLeave, "STUB_DONE": stubDone} {
+		if !bytes.Contains(b, []byte{0x48, 0x8d, 0x49, v}) {
+			t.Errorf("%s is not %d in the code", name, v)
+		}
+	}
+	// cmp rcx, FUSEDEV(r11) and so on.
+	for name, c := range map[string][]byte{
+		"budget": {0x49, 0x3b, 0x0b}, "FuseDev": {0x49, 0x3b, 0x4b, offFuseDev}, "TreeDev": {0x49, 0x8b, 0x4b, offTreeDev},
+		"ImageIno": {0x49, 0x3b, 0x4b, offImageIno}, "VolumeIno": {0x49, 0x3b, 0x4b, offVolumeIno}, "NoOpen": {0x49, 0x83, 0x7b, offNoOpen},
+	} {
+		if !bytes.Contains(b, c) {
+			t.Errorf("%s: no % x in the code", name, c)
+		}
+	}
+	if Base%4096 != 0 || State%4096 != 0 || End > 0x200000 {
+		t.Errorf("base %#x, state %#x, end %#x", Base, State, End)
+	}
+}

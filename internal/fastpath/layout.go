@@ -1,0 +1,100 @@
+// Package fastpath answers system calls inside the guest. A stop for the
+// supervisor costs a hundred times a system call; most calls of a build only
+// have to be counted, or have a field of their result corrected.
+//
+// Every process has a region mapped at a fixed low address: code that works
+// without stack, libc and thread-local storage, and one page of state, shared
+// by all processes and with the supervisor. A system call instruction that
+// stops is replaced by a jump into the region (Site). Calls that the region
+// serves are made from there, where the seccomp filter lets them through; for
+// all others it restores the registers and makes the call from the site's stub,
+// where the filter stops it as ever. Leaving is the default.
+//
+// The result is the same whether a call is served or stops:
+//   - a served call is an event like any other; the supervisor adds up Served
+//     at the next stop, and gives a Budget that ends before an event that has
+//     consequences (the quantum, a timer);
+//   - the same corrections are made (code_amd64.s, kernel's normalise).
+//
+// One page of state and one stack are enough because one guest thread runs at
+// a time and nothing in the region blocks.
+//
+// The region is no security boundary. The guest can write the state and jump
+// into the code: it can spoil its own determinism, and nothing else. The
+// supervisor clamps what it reads there.
+package fastpath
+
+// Addresses in the guest. The region lies below where linkers put programs
+// (0x200000 and 0x400000), so that it is in the way neither of a program nor of
+// its heap, and above what mmap_min_addr forbids.
+const (
+	Base = 0x180000 // code, tables, stubs: readable and executable
+
+	classOffset   = 0x1000 // one byte per call number: Class
+	pointerOffset = 0x2000 // the table that patched sites jump through
+	maxStubs      = 4096
+	stubOffset    = pointerOffset + 8*maxStubs
+	stubSize      = 64
+
+	TextSize = stubOffset + stubSize*maxStubs
+
+	State     = Base + TextSize // the page of state: readable and writable
+	StateSize = 0x1000
+	End       = State + StateSize
+
+	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
+
+	// FileSize is the size of the file that both are mapped from, in order.
+	FileSize = TextSize + StateSize
+)
+
+// Offsets in the state; those up to offFlags are in code_amd64.s too.
+const (
+	offBudget    = 0  // calls that may be served
+	offServed    = 8  // calls that were
+	offFuseDev   = 40 // st_dev of our file system as the kernel has it
+	offTreeDev   = 48 // and as the guest sees that of the main volume
+	offImageIno  = 56 // inode numbers from here on are of the main volume
+	offVolumeIno = 64 // as are those below this
+	offNoOpen    = 72 // not 0: opening a file may block
+)
+
+// Class says how the region serves a call. The numbers are in code_amd64.s.
+type Class uint8
+
+const (
+	Leave    Class = iota
+	Plain          // counted, else the kernel's
+	StatSI         // a struct stat at the address in rsi
+	StatDX         // in rdx
+	OpenSI         // opens; the flags are in rsi
+	OpenDX         // in rdx
+	LinkSI         // reads a link into rsi
+	LinkDX         // into rdx
+	ReadFile       // reads the file of descriptor rdi
+)
+
+// served is a call that is served.
+type served struct {
+	nr    int
+	class Class
+}
+
+// table lists the calls that are served.
+func table() []served {
+	return []served{
+		{0, ReadFile},  // read
+		{2, OpenSI},    // open
+		{4, StatSI},    // stat
+		{5, StatSI},    // fstat
+		{6, StatSI},    // lstat
+		{17, ReadFile}, // pread64
+		{21, Plain},    // access
+		{89, LinkSI},   // readlink
+		{257, OpenDX},  // openat
+		{262, StatDX},  // newfstatat
+		{267, LinkDX},  // readlinkat
+		{269, Plain},   // faccessat
+		{439, Plain},   // faccessat2
+	}
+}

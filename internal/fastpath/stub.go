@@ -1,0 +1,44 @@
+package fastpath
+
+import "encoding/binary"
+
+// Offsets in a stub; code_amd64.s has the first two.
+const (
+	stubLeave = 16 // the system call that stops
+	stubDone  = 18 // what follows the call, made or served
+	stubTail  = 28 // the instructions taken from behind the call
+	stubJump  = 14 // size of the jump back
+)
+
+// stub is the code behind a patched site, to lie at address at: it asks the
+// region, makes the call if that leaves, and goes on behind the site.
+func stub(at uint64, s *Site, fixed bool) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 0, stubSize)
+	if fixed {
+		b = append(b, s.Old[:movSize]...) // mov $nr, %eax
+	} else {
+		b = append(b, 0x0f, 0x1f, 0x44, 0, 0) // nop
+	}
+	b = append(b, 0xb9) // mov $stub, %ecx
+	b = le.AppendUint32(b, uint32(at))
+	b = append(b, 0xe9) // jmp code
+	b = le.AppendUint32(b, uint32(Base-(at+uint64(len(b))+4)))
+	b = append(b, 0xcc)       // int3
+	b = append(b, 0x0f, 0x05) // syscall
+	b = append(b, 0x48, 0xb9) // movabs $next, %rcx: what the instruction leaves there
+	b = le.AppendUint64(b, s.Addr+callSize)
+	b = append(b, s.tail()...)
+	b = append(b, 0xff, 0x25, 0, 0, 0, 0) // jmp *(%rip)
+	return le.AppendUint64(b, s.Start+uint64(len(s.Old)))
+}
+
+// patch is what replaces size bytes of a site: a jump through the slot.
+func patch(slot uint32, size int) []byte {
+	b := []byte{0xff, 0x24, 0x25} // jmp *slot
+	b = binary.LittleEndian.AppendUint32(b, slot)
+	for len(b) < size {
+		b = append(b, 0xcc) // int3: never reached
+	}
+	return b
+}

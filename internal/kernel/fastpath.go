@@ -1,0 +1,238 @@
+package kernel
+
+import (
+	"errors"
+	"maps"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/fastpath"
+	"dettrace/internal/ptrace"
+)
+
+// fastMM is what we know of the fast paths in one address space.
+type fastMM struct {
+	mapped bool // the region is there
+	// patched are the sites that were replaced, by address. Children share
+	// the map: whoever adds to it makes a copy if shared is set.
+	patched map[uint64]*fastpath.Site
+	shared  bool
+	// handler: a signal's handler may be running, with the place it
+	// interrupted saved in the guest's memory: the bytes there must stay.
+	// ignored: one may if somebody handles a signal that is ignored by default.
+	handler, ignored bool
+}
+
+// fork is the copy that a child gets.
+func (m *fastMM) fork() fastMM {
+	m.shared = true
+	return *m
+}
+
+func (m *fastMM) add(s *fastpath.Site) {
+	if m.shared || m.patched == nil {
+		m.patched, m.shared = maps.Clone(m.patched), false
+		if m.patched == nil {
+			m.patched = map[uint64]*fastpath.Site{}
+		}
+	}
+	m.patched[s.Addr] = s
+}
+
+// signalled notes that sig is delivered.
+func (m *fastMM) signalled(sig unix.Signal) {
+	if bit(sig)&defaultIgnored != 0 {
+		m.ignored = true
+	} else {
+		m.handler = true // or it is deadly
+	}
+}
+
+// armFast says how many calls the thread that runs next may make without us.
+func (k *Kernel) armFast() {
+	if k.fast != nil {
+		k.fast.Arm(k.sched.Budget(tickNS))
+	}
+}
+
+// countServed counts the calls that t has made without us since it was resumed.
+func (k *Kernel) countServed(t *Task) {
+	if k.fast == nil {
+		return
+	}
+	n := k.fast.Served()
+	if n == 0 {
+		return
+	}
+	k.stats.Events += uint64(n)
+	k.stats.Served += uint64(n)
+	k.sched.Events(n, tickNS)
+	k.progress = true
+	t.restart = restart{}
+	k.setNow()
+}
+
+// sweep is the distance on both sides of a call within which all known
+// sites are replaced together: they are of one library.
+const sweep = 1 << 20
+
+// speedUp replaces the instruction by which t makes the call at whose seccomp
+// stop it stands, if the region serves such calls, and the others near by that
+// are known from elsewhere.
+func (k *Kernel) speedUp(t *Task) {
+	m := &t.proc.mm.fast
+	if k.fast == nil || !m.mapped || t.retrying || !k.fast.Serves(int(int64(t.regs.Orig_rax))) {
+		return
+	}
+	addr := t.regs.Rip - 2
+	if addr < fastpath.End && addr >= fastpath.Base || t.data != uint32(t.regs.Orig_rax) {
+		return
+	}
+	if m.handler || m.ignored && k.handles(t) {
+		return
+	}
+	var list []*fastpath.Site
+	for _, a := range k.fast.Addrs(addr-sweep, addr+sweep) {
+		if s := k.knownSite(t, a); s != nil && m.patched[a] != s {
+			list = append(list, s)
+		}
+	}
+	if k.fast.Wanted(addr) {
+		if s := k.findSite(t, addr); s != nil && m.patched[addr] != s {
+			list = append(list, s)
+		}
+	}
+	for _, s := range list {
+		if k.occupied(t, s) {
+			continue
+		}
+		mem, err := t.proc.memFile()
+		if err != nil {
+			return // not ours to write: its calls stop
+		}
+		if _, err := mem.WriteAt(s.New, int64(s.Start)); err != nil {
+			return
+		}
+		m.add(s)
+		if s.Addr == addr { // the bytes behind the call are another instruction's now
+			t.regs.Rip = s.Done
+			t.rewrite()
+		}
+	}
+}
+
+// handles reports whether t's process handles a signal that others ignore.
+func (k *Kernel) handles(t *Task) bool {
+	s, ok := readSigState(t.tid)
+	return !ok || s.caught&defaultIgnored != 0
+}
+
+// occupied reports whether another thread stands inside the bytes of s, or at
+// their end, from where it may be sent back to repeat the call.
+func (k *Kernel) occupied(t *Task, s *fastpath.Site) bool {
+	for _, o := range k.order {
+		if o == t || o.proc.mm != t.proc.mm {
+			continue
+		}
+		var r ptrace.Regs
+		if err := ptrace.GetRegs(o.tid, &r); err != nil {
+			if errors.Is(err, unix.ESRCH) {
+				continue // dead
+			}
+			return true
+		}
+		if r.Rip > s.Start && r.Rip <= s.End() {
+			return true
+		}
+	}
+	return false
+}
+
+// knownSite is the site at addr if t's memory has its bytes.
+func (k *Kernel) knownSite(t *Task, addr uint64) *fastpath.Site {
+	var b [48]byte
+	from := addr - 8
+	n, _ := ptrace.ReadMem(t.tid, from, b[:])
+	return k.fast.Known(addr, from, b[:n])
+}
+
+// findSite looks for a site at addr.
+func (k *Kernel) findSite(t *Task, addr uint64) *fastpath.Site {
+	// Text that is not mapped ends what can be read, in steps of pages.
+	const page = 4096
+	from, to := addr&^(page-1), addr
+	text := make([]byte, 0, 2*fastpath.Near+page)
+	buf := make([]byte, page)
+	for from > addr-fastpath.Near && from >= page {
+		if n, _ := ptrace.ReadMem(t.tid, from-page, buf); n != page {
+			break
+		}
+		from -= page
+	}
+	for to = from; to < addr+fastpath.Near; to += page {
+		n, _ := ptrace.ReadMem(t.tid, to, buf)
+		if n != page {
+			break
+		}
+		text = append(text, buf...)
+	}
+	return k.fast.Find(addr, from, text)
+}
+
+// leaveRegion takes t, which stops for a signal inside the region's code, out
+// of it, so that the handler finds the call not begun or ended.
+func (k *Kernel) leaveRegion(t *Task) (bool, error) {
+	if k.fast == nil || !t.proc.mm.fast.mapped {
+		return false, nil
+	}
+	var r ptrace.Regs
+	if err := ptrace.GetRegs(t.tid, &r); err != nil {
+		return false, ignoreGone(err)
+	}
+	if !fastpath.InCode(r.Rip) {
+		return false, nil
+	}
+	return false, k.stepOut(t)
+}
+
+// stepOut steps t until it has left the region's code, and makes the stop where
+// it stands then the signal's.
+func (k *Kernel) stepOut(t *Task) error {
+	var si ptrace.SigInfo
+	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
+		return ignoreGone(err)
+	}
+	mask, err := ptrace.SigMask(t.tid)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	// The other signals wait; the kernel would reset SIGTRAP if it were blocked.
+	if err := ptrace.SetSigMask(t.tid, ^bit(unix.SIGTRAP)); err != nil {
+		return ignoreGone(err)
+	}
+	const most = 100_000 // a link's target is scanned byte by byte
+	for range most {
+		if err := ptrace.Step(t.tid, 0); err != nil {
+			return ignoreGone(err)
+		}
+		_, st, err := ptrace.Wait(t.tid, 0)
+		if err != nil || st.Dead() {
+			return err
+		}
+		if !st.Stopped() || st.StopSignal() != unix.SIGTRAP || st.Event() != 0 {
+			break
+		}
+		var r ptrace.Regs
+		if err := ptrace.GetRegs(t.tid, &r); err != nil {
+			return ignoreGone(err)
+		}
+		if !fastpath.InCode(r.Rip) {
+			break
+		}
+	}
+	k.countServed(t)
+	if err := ptrace.SetSigMask(t.tid, mask); err != nil {
+		return ignoreGone(err)
+	}
+	return ignoreGone(ptrace.SetSigInfo(t.tid, &si))
+}
