@@ -87,6 +87,7 @@ type StaticFile struct {
 	// Serial, if not 0, sets the inode number to one that depends on it and
 	// the volume only. It must be below 2^32 and used once per volume.
 	Serial uint32 `json:"serial,omitempty"`
+	Hidden bool   `json:"hidden,omitempty"` // no listing shows it
 }
 
 // SerialIno is the inode number of a StaticFile with Serial in a volume.

@@ -158,6 +158,9 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 	}
 	n := f.premade(d, mode)
 	n.flags |= extra
+	if s.Hidden {
+		n.flags |= flagHidden
+	}
 	f.number(d, n, s)
 	n.size = int64(len(s.Content))
 	n.basesz = n.size

@@ -43,7 +43,7 @@ func (f *fsys) listing(n *node) ([]listed, syscall.Errno) {
 		}
 	}
 	for name, c := range d.children {
-		if c.n != nil {
+		if c.n != nil && c.n.flags&flagHidden == 0 {
 			list = append(list, listed{name, c.n.ino, c.n.mode & syscall.S_IFMT})
 		}
 	}

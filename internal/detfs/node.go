@@ -16,6 +16,7 @@ const (
 	flagXattrs               // xattrs of the layer are loaded
 	flagTmpfile              // made by O_TMPFILE and not linked yet
 	flagPremade              // made from Config: part of the start state
+	flagHidden               // StaticFile.Hidden
 )
 
 // node is one inode. A node lives as long as it has a name, or the kernel

@@ -106,17 +106,25 @@ finish:
 	LEAQ STUB_DONE(CX), CX
 	JMP  CX
 
-	// stat: the fields that kernel.normaliseTree corrects.
+	// stat: the fields that kernel.normaliseTree corrects. A call that leaves
+	// after it was made is made again, so its path must not be in its buffer.
 stat2:
 	MOVQ R8, SAVED_R8(R11)
 	MOVQ SI, R8
+	MOVQ DI, CX
 	JMP  stat
 stat3:
 	MOVQ R8, SAVED_R8(R11)
 	MOVQ DX, R8
+	MOVQ SI, CX
 stat:
+	SUBQ R8, CX
+	CMPQ CX, $144
+	JCS  other
 	SYSCALL
 	MOVL $STATE, R11
+	CMPQ AX, $-14 // EFAULT: the beginning may have been written
+	JEQ  other
 	TESTQ AX, AX
 	JNE  counted
 	MOVQ ST_DEV(R8), CX
@@ -159,13 +167,23 @@ other:
 link2:
 	MOVQ R8, SAVED_R8(R11)
 	MOVQ SI, R8
+	MOVQ DI, CX
+	SUBQ R8, CX
+	CMPQ CX, DX
+	JCS  other
 	JMP  link
 link3:
 	MOVQ R8, SAVED_R8(R11)
 	MOVQ DX, R8
+	MOVQ SI, CX
+	SUBQ R8, CX
+	CMPQ CX, R10
+	JCS  other
 link:
 	SYSCALL
 	MOVL $STATE, R11
+	CMPQ AX, $-14
+	JEQ  other
 	MOVQ AX, CX
 scan:
 	TESTQ CX, CX

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"encoding/binary"
 	"os"
+	"runtime/debug"
 )
 
 // Facts are the constants of a container that corrections need.
@@ -20,6 +21,9 @@ type Region struct {
 	sites map[uint64][]*Site // by address, in order of creation
 	addrs []uint64           // those addresses, sorted
 	seen  map[uint64]int     // stops at addresses without a site
+	// classes is what the guest was given at first.
+	classes [pointerOffset - classOffset]Class
+	lost    bool // the guest has cut the file off
 }
 
 // New fills the file that the guest's processes map. It keeps a mapping for as
@@ -33,6 +37,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	copy(mem, text())
 	for _, c := range table() {
 		mem[classOffset+c.nr] = byte(c.class)
+		r.classes[c.nr] = c.class
 	}
 	r.state.word(offFuseDev).Store(facts.FuseDev)
 	r.state.word(offTreeDev).Store(facts.TreeDev)
@@ -41,30 +46,51 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	return r, nil
 }
 
+// guard runs f, which touches the mapping. The guest can open the file and cut
+// it off: then an access raises SIGBUS. The region is lost from there on, to the
+// guest's processes as well, which is their own doing.
+func (r *Region) guard(f func()) {
+	if r.lost {
+		return
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // runtime.Error of a fault
+			r.lost = true
+		default:
+			panic(e)
+		}
+	}()
+	f()
+}
+
 // Arm lets the next thread make up to n calls that are served.
 func (r *Region) Arm(n int) {
-	r.armed = uint64(max(n, 0))
-	r.state.word(offBudget).Store(r.armed)
+	r.guard(func() {
+		r.armed = uint64(max(n, 0))
+		r.state.word(offBudget).Store(r.armed)
+	})
 }
 
 // Served is the number of calls served since the last Served or Arm, at most
 // the budget whatever the guest wrote there.
-func (r *Region) Served() int {
-	w := r.state.word(offServed)
-	n := w.Load()
-	if n == 0 {
-		return 0
-	}
-	w.Store(0)
-	return int(min(n, r.armed))
+func (r *Region) Served() (n int) {
+	r.guard(func() {
+		if w := r.state.word(offServed); w.Load() != 0 {
+			n = int(min(w.Swap(0), r.armed))
+		}
+	})
+	return n
 }
 
 // NoOpen ends the serving of calls that open files.
-func (r *Region) NoOpen() { r.state.word(offNoOpen).Store(1) }
+func (r *Region) NoOpen() { r.guard(func() { r.state.word(offNoOpen).Store(1) }) }
 
 // Serves reports whether call nr is of those that the region serves.
 func (r *Region) Serves(nr int) bool {
-	return nr >= 0 && nr < pointerOffset-classOffset && r.mem[classOffset+nr] != byte(Leave)
+	return !r.lost && nr >= 0 && nr < len(r.classes) && r.classes[nr] != Leave
 }
 
 // InCode reports whether rip is in the code that serves, outside the stubs.
@@ -81,10 +107,12 @@ func (r *Region) newStub(s *Site, fixed bool) bool {
 	i := r.stubs
 	r.stubs++
 	at := uint64(Base + stubOffset + i*stubSize)
-	s.Done = at + stubDone
-	copy(r.mem[at-Base:], stub(at, s, fixed))
 	slot := pointerOffset + 8*i
-	binary.LittleEndian.PutUint64(r.mem[slot:], at)
+	r.guard(func() {
+		copy(r.mem[at-Base:], stub(at, s, fixed))
+		binary.LittleEndian.PutUint64(r.mem[slot:], at)
+	})
+	s.Done = at + stubDone
 	s.New = patch(uint32(Base+slot), len(s.Old))
-	return true
+	return !r.lost
 }

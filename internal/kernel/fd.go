@@ -174,6 +174,15 @@ func (f *file) writable() bool {
 	return err == nil && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_RDONLY
 }
 
+// stream reports whether f has no offset.
+func (f *file) stream() bool {
+	switch f.class {
+	case fdStdin, fdStdout, fdStderr, fdFifo, fdSocket, fdTTY, fdEvent, fdAnon:
+		return true
+	}
+	return false
+}
+
 // ready asks without blocking whether one of the poll(2) events is there.
 func (f *file) ready(events int16) bool {
 	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: events}}

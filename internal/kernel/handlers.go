@@ -29,6 +29,7 @@ func handlers() map[string]handler {
 	add(sysCopyFileRange, "copy_file_range")
 	add(sysMmap, "mmap")
 	add(sysMremap, "mremap")
+	add(sysMunmap, "munmap", "mprotect")
 	add(sysBrk, "brk")
 	add(sysMemfdCreate, "memfd_create")
 	add(sysMadvise, "madvise")

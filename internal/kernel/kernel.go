@@ -49,6 +49,7 @@ type Config struct {
 	// Fast are the guest's fast paths, mapped in each process from RegionPath; nil: none.
 	Fast       *fastpath.Region
 	RegionPath string
+	NoFast     bool // map them, so that the guest sees the same, and use none
 
 	Log     io.Writer       // event log or nil
 	SetNow  func(ns int64)  // publishes the logical clock to the file system
@@ -167,7 +168,7 @@ func New(cfg Config) (*Kernel, error) {
 	if cfg.Log != nil {
 		k.log = newEventLog(cfg.Log)
 	}
-	if cfg.Log == nil { // the log wants every call
+	if cfg.Log == nil && !cfg.NoFast { // the log wants every call
 		k.fast = cfg.Fast
 	}
 	if err := k.waiters.open(); err != nil {

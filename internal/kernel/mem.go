@@ -21,6 +21,21 @@ func (t *Task) write(addr uint64, p []byte) bool {
 	return err == nil && n == len(p)
 }
 
+// scrub takes out what a call that failed left at addr of a struct of size
+// bytes: where only its end could not be written the kernel has copied the
+// beginning, with the host's values. It becomes zeros.
+func (t *Task) scrub(addr uint64, size int) {
+	if t.result() != -int64(unix.EFAULT) {
+		return
+	}
+	b := make([]byte, size)
+	if n, _ := ptrace.ReadMem(t.tid, addr, b); n == size && t.write(addr, b) {
+		return // all of it could be written: the fault was elsewhere
+	}
+	clear(b)
+	t.write(addr, b)
+}
+
 func (t *Task) readU64(addr uint64) (uint64, bool) {
 	var b [8]byte
 	ok := t.read(addr, b[:])

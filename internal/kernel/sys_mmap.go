@@ -19,6 +19,10 @@ const mapDroppable = 8 // MAP_DROPPABLE, Linux 6.11; x/sys has it not
 // mmap(2): of files only those of our tree and memory.
 func sysMmap(k *Kernel, t *Task) verdict {
 	length, prot, flags := t.arg(1), t.arg(2), t.arg(3)
+	const noReplace = 0x100000 // MAP_FIXED_NOREPLACE
+	if flags&(unix.MAP_FIXED|noReplace) == unix.MAP_FIXED && !k.vacate(t, t.arg(0), length) {
+		return t.fail(unix.ENOMEM)
+	}
 	switch {
 	case flags&unix.MAP_HUGETLB != 0:
 		// As by a machine that has set no huge pages aside.
@@ -74,8 +78,19 @@ func (k *Kernel) touchMapped(f *file) {
 	}
 }
 
+// mprotect(2), munmap(2) of what may be the region of the fast paths.
+func sysMunmap(k *Kernel, t *Task) verdict {
+	if !k.vacate(t, t.arg(0), t.arg(1)) {
+		return t.fail(unix.ENOMEM)
+	}
+	return pass
+}
+
 // mremap(2) to a large size. A mapping keeps its own MAP_NORESERVE.
 func sysMremap(k *Kernel, t *Task) verdict {
+	if !k.vacate(t, t.arg(0), t.arg(1)) || t.arg(3)&unix.MREMAP_FIXED != 0 && !k.vacate(t, t.arg(4), t.arg(2)) {
+		return t.fail(unix.ENOMEM)
+	}
 	if t.arg(2) > k.cfg.Machine.MemTotal && t.arg(2) <= stackTop && t.arg(2) > t.arg(1) {
 		return t.fail(unix.ENOMEM)
 	}

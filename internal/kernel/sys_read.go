@@ -20,6 +20,12 @@ func sysRead(k *Kernel, t *Task) verdict {
 	case fdBad, fdTree, fdNull, fdMem, fdMqueue:
 		f.close()
 		return pass
+	}
+	if !f.readable() || f.stream() && t.positional() {
+		f.close()
+		return pass // EBADF, ESPIPE; there is nothing to wait for
+	}
+	switch f.class {
 	case fdStdin:
 		f.close()
 		return k.readStdin(t)
@@ -49,6 +55,12 @@ func sysWrite(k *Kernel, t *Task) verdict {
 	case fdBad, fdTree, fdNull, fdMem, fdMqueue:
 		f.close()
 		return pass
+	}
+	if !f.writable() || f.stream() && t.positional() {
+		f.close()
+		return pass // EBADF, ESPIPE
+	}
+	switch f.class {
 	case fdStdout, fdStderr:
 		f.close()
 		return k.writeStdio(t, f.class)
@@ -70,6 +82,18 @@ func sysWrite(k *Kernel, t *Task) verdict {
 	f.close()
 	k.refuse(t, "write to "+f.describe(), unix.EACCES)
 	return t.fail(unix.EACCES)
+}
+
+// positional reports whether t's read or write names an offset, which streams
+// have not.
+func (t *Task) positional() bool {
+	switch t.callNr {
+	case unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_PREADV, unix.SYS_PWRITEV:
+		return true
+	case unix.SYS_PREADV2, unix.SYS_PWRITEV2:
+		return t.arg(3) != math.MaxUint64 // -1: as readv(2)
+	}
+	return false
 }
 
 // untilReady lets the kernel do the call once f is ready for events, and

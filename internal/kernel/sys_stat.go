@@ -147,6 +147,8 @@ func sysStat(k *Kernel, t *Task) verdict {
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.fixStat(t, buf)
+		} else {
+			t.scrub(buf, 144)
 		}
 	}
 	return toExit
@@ -206,6 +208,8 @@ func sysStatx(k *Kernel, t *Task) verdict {
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.fixStatx(t, addr, asked)
+		} else {
+			t.scrub(addr, 256)
 		}
 	}
 	return toExit
@@ -284,6 +288,8 @@ func sysStatfs(k *Kernel, t *Task) verdict {
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.fixStatfs(t, addr)
+		} else {
+			t.scrub(addr, 120)
 		}
 	}
 	return toExit
@@ -341,27 +347,40 @@ func sysReadlink(k *Kernel, t *Task) verdict {
 	}
 	t.onExit = func(t *Task) {
 		n := t.result()
-		if n <= 0 || n > 4096 || size <= 0 {
+		if size <= 0 || n > 4096 {
+			return
+		}
+		t.scrub(buf, min(size, objectName))
+		if n <= 0 {
 			return
 		}
 		b := make([]byte, n)
 		if !t.read(buf, b) {
 			return
 		}
-		out := k.readlink(string(b))
-		if out == string(b) {
+		name := string(b)
+		out := k.readlink(name)
+		if i := strings.Index(name, ":["); i > 0 && !strings.HasSuffix(name, "]") && int(n) == size {
+			// Cut off inside a number that cannot be looked up.
+			out = name[:i+2] + strings.Repeat("0", size-i-2)
+		} else if i < 0 && out == name {
 			return
 		}
 		if len(out) > size {
 			out = out[:size]
 		}
-		if t.write(buf, []byte(out)) {
+		// Behind it may be the end of the kernel's, which was longer.
+		if t.write(buf, append([]byte(out), make([]byte, max(min(size, objectName)-len(out), 0))...)) {
 			t.regs.Rax = uint64(len(out))
 			t.rewrite()
 		}
 	}
 	return toExit
 }
+
+// objectName is more bytes than the name of a kernel object has, such as
+// "pid_for_children:[4026531836]".
+const objectName = 48
 
 // magicName reports whether a link in /proc that names a kernel object can
 // have this name: /proc/N/fd/7, /proc/N/ns/pid, /proc/N/exe.

@@ -85,9 +85,10 @@ type Settings struct {
 	TimeoutSec float64  `json:"timeout_seconds"` // 0 none
 }
 
-// Stops counts syscalls that left the guest.
+// Stops counts syscalls that left the guest for the supervisor.
 type Stops struct {
 	Total  uint64  `json:"total"`
+	Served uint64  `json:"served"` // further calls, answered inside the guest
 	ByCall []Count `json:"by_call"`
 }
 

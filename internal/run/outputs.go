@@ -153,8 +153,9 @@ func (c *container) verbose(o outcome) {
 		c.say("door used: %s", d)
 	}
 	stops := report.CountStops(o.stats.Stops, callNames())
-	c.say("logical time %d.%09d s, %s, %s, %s", o.logical/1e9, o.logical%1e9,
-		report.Plural(int(o.stats.Events), "event"), report.Plural(int(stops.Total), "stop"), report.Plural(int(o.stats.Execs), "exec"))
+	c.say("logical time %d.%09d s, %s, %s, %s served in the guest, %s", o.logical/1e9, o.logical%1e9,
+		report.Plural(int(o.stats.Events), "event"), report.Plural(int(stops.Total), "stop"),
+		report.Plural(int(o.stats.Served), "call"), report.Plural(int(o.stats.Execs), "exec"))
 	for i, s := range stops.ByCall {
 		if i == 10 {
 			break

@@ -17,8 +17,11 @@ const (
 	regionPath = "/sys/" + regionName
 )
 
-// regionFile is the place for it.
-func regionFile() detfs.StaticFile { return detfs.StaticFile{Path: regionName, Mode: 0o666} }
+// regionFile is the place for it. No listing shows it: it cannot be read, and
+// programs that walk the tree would fail there.
+func regionFile() detfs.StaticFile {
+	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
+}
 
 // newRegion fills it.
 func newRegion(box *sandbox.Sandbox) (*fastpath.Region, error) {

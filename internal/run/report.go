@@ -32,6 +32,7 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 		VisibleCPU:    readHostCPU().visible(),
 		Host:          c.host(),
 	}
+	r.Stops.Served = o.stats.Served
 	if runErr != nil {
 		r.Exit.Error = runErr.Error()
 	} else if o.status.Signaled() {

@@ -149,7 +149,7 @@ func (c *container) start() error {
 		return err
 	}
 	k, err := kernel.New(kernel.Config{
-		Fast: c.fast, RegionPath: regionPath,
+		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths,
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
 		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,

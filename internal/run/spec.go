@@ -36,6 +36,7 @@ type Spec struct {
 	Memory          int64         // bytes; 0 = none
 	Pids            int64         // 0 = default
 	StateDir        string
+	NoFastPaths     bool      // every call that is an event stops
 	Log             io.Writer // event log, or nil
 	Outputs         []Output
 	Force           bool // overwrite existing outputs

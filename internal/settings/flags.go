@@ -33,6 +33,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Memory, "memory", "", "memory limit in `BYTES`: 512M, 2G")
 	fs.Int64Var(&f.Pids, "pids", 0, "limit of processes and threads `N` (0 for the default)")
 	fs.StringVar(&f.StateDir, "state-dir", "", "`DIR` where changed files live during the run (default $TMPDIR, else /var/tmp)")
+	fs.BoolVar(&f.NoFastPaths, "no-fast-paths", false, "make every call of the guest stop that changes or counts anything: slower, with the same result")
 	fs.StringVar(&f.Log, "log", "", "write the event log to `FILE`")
 	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")

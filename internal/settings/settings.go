@@ -66,6 +66,7 @@ type Flags struct {
 	Memory          string
 	Pids            int64
 	StateDir        string
+	NoFastPaths     bool
 	Log             string
 	Report          string
 	Verbose         bool
@@ -86,6 +87,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		OutputOnFailure: f.OutputOnFailure,
 		WriteBack:       f.WriteBack,
 		Verbose:         f.Verbose,
+		NoFastPaths:     f.NoFastPaths,
 		CPUs:            f.CPUs,
 		Pids:            f.Pids,
 		Stdout:          host.Stdout,

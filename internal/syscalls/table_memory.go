@@ -3,10 +3,18 @@ package syscalls
 import "golang.org/x/sys/unix"
 
 const (
+	noteFast = " A range below 2 MiB stops: the guest's fast paths may be there, and are given up first."
 	noteLock = "Limits are fixed; whether pages are resident cannot be seen by the guest (eliminated)."
 	noteNUMA = "The machine that is shown has one node: refused as by a kernel without CONFIG_NUMA (eliminated)."
 	notePkey = "Whether the CPU has protection keys must not show: answered as by one without (eliminated)."
 )
+
+// mremapFixed is MREMAP_FIXED of linux/mman.h.
+const mremapFixed = 2
+
+// fastPaths holds for an address argument below 2 MiB, where the region of
+// package fastpath is: a range from there on may touch it.
+func fastPaths(arg int) Cond { return Cond{arg, ^uint64(2<<20 - 1), 0} }
 
 // rowsMemory are the address space and its hints. Addresses are a function of
 // past calls: randomisation is off (personality(2), ADDR_NO_RANDOMIZE).
@@ -15,16 +23,23 @@ func rowsMemory() []Row {
 		// Stops for all but small private mappings: low bits of flags are the
 		// type (MAP_PRIVATE is 2), 0x40000 is MAP_HUGETLB, and 4 GiB or more
 		// is where the host's overcommit policy begins to matter.
-		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory, so they fail by that of the guest's (ENOMEM) and are made with MAP_NORESERVE. MAP_HUGETLB gets ENOMEM, as where no huge pages are set aside; MAP_DROPPABLE, which depends on the host's memory, EINVAL.").
-			only(allowIf(Cond{3, 0x4000f, unix.MAP_PRIVATE}, Cond{1, ^uint64(low32), 0}), true),
-		native(10, "mprotect", "The process's own pages."),
-		native(11, "munmap", "The process's own pages."),
+		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory, so they fail by that of the guest's (ENOMEM) and are made with MAP_NORESERVE. MAP_HUGETLB gets ENOMEM, as where no huge pages are set aside; MAP_DROPPABLE, which depends on the host's memory, EINVAL."+noteFast).
+			only(Filter{Trace, []Rule{
+				{[]Cond{fastPaths(0), {3, unix.MAP_FIXED, unix.MAP_FIXED}}, Trace},
+				{[]Cond{{3, 0x4000f, unix.MAP_PRIVATE}, {1, ^uint64(low32), 0}}, Allow},
+			}}, true),
+		native(10, "mprotect", "The process's own pages."+noteFast).only(traceIf(fastPaths(0)), true),
+		native(11, "munmap", "The process's own pages."+noteFast).only(traceIf(fastPaths(0)), true),
 		// The heap lies behind a program at 0x400000 or at 0x555555554000
 		// (ELF_ET_DYN_BASE): below 4 GiB, or 3 GiB of heap, nothing stops.
 		native(12, "brk", "The heap starts at an address that is not randomised. A heap of several GiB stops: it fails by the guest's memory, see mmap(2).").
 			only(Filter{Trace, []Rule{{[]Cond{{0, ^uint64(low32), 0}}, Allow}, {[]Cond{{0, ^uint64(low32), 0x5555 << 32}}, Allow}}}, true),
-		native(25, "mremap", "As mmap(2): growing to 4 GiB and more stops.").
-			only(allowIf(Cond{2, ^uint64(low32), 0}), true),
+		native(25, "mremap", "As mmap(2): growing to 4 GiB and more stops."+noteFast).
+			only(Filter{Trace, []Rule{
+				{[]Cond{fastPaths(0)}, Trace},
+				{[]Cond{fastPaths(4), {3, mremapFixed, mremapFixed}}, Trace},
+				{[]Cond{{2, ^uint64(low32), 0}}, Allow},
+			}}, true),
 		native(26, "msync", "Reaches our file system's server; mtime does not depend on it."),
 		native(216, "remap_file_pages", "As mmap(2); obsolete."),
 		emulate(27, "mincore", "The state of the page cache: every mapped page is said to be resident (eliminated)."),

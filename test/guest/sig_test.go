@@ -12,10 +12,19 @@ import (
 // compile builds c/name.c and returns the directory to show to the guest.
 func compile(t *testing.T, name string) string {
 	t.Helper()
+	return compileAll(t, name, filepath.Join("c", name+".c"))
+}
+
+// compileAll builds a program of several sources.
+func compileAll(t *testing.T, name string, sources ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
 	dir := t.TempDir()
-	out, err := exec.Command("gcc", "-O1", "-w", "-static", "-pthread", "-o", filepath.Join(dir, name), filepath.Join("c", name+".c")).CombinedOutput()
-	if err != nil {
-		t.Skipf("no C compiler with a static library: %v\n%s", err, out)
+	args := append([]string{"-O1", "-w", "-static", "-pthread", "-o", filepath.Join(dir, name)}, sources...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	return dir
 }

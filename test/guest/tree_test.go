@@ -17,12 +17,8 @@ func TestTrees(t *testing.T) {
 	if err != nil || len(src) == 0 {
 		t.Fatal("no sources: ", err)
 	}
-	dir := t.TempDir()
+	dir := compileAll(t, "tree", src...)
 	tree := filepath.Join(dir, "tree")
-	args := append([]string{"-O1", "-w", "-static", "-pthread", "-o", tree}, src...)
-	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
-		t.Skipf("no C compiler with a static library: %v\n%s", err, out)
-	}
 	for seed := 1; seed <= 4; seed++ {
 		s := strconv.Itoa(seed)
 		t.Run(s, func(t *testing.T) {

@@ -1,0 +1,54 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/fastpath"
+	"dettrace/internal/ptrace"
+)
+
+// vacate makes the size bytes from addr on free of the fast paths, for t that
+// is about to put something else there, or to take them away. It reports false
+// when that cannot be: another thread waits inside a call made there.
+func (k *Kernel) vacate(t *Task, addr, size uint64) bool {
+	m := &t.proc.mm.fast
+	if !m.mapped || addr >= fastpath.End || addr+size < addr || addr+size <= fastpath.Base {
+		return true
+	}
+	for _, o := range k.order {
+		if o == t || o.proc.mm != t.proc.mm {
+			continue
+		}
+		var r ptrace.Regs
+		err := ptrace.GetRegs(o.tid, &r)
+		if err != nil && !errors.Is(err, unix.ESRCH) || err == nil && (fastpath.InCode(r.Rip) || fastpath.InStub(r.Rip)) {
+			k.refuse(t, "unmapping of the fast paths while another thread is there", unix.ENOMEM)
+			return false
+		}
+	}
+	mem, err := t.proc.memFile()
+	if err != nil {
+		return false
+	}
+	for _, addr := range slices.Sorted(maps.Keys(m.patched)) {
+		s := m.patched[addr]
+		now := make([]byte, len(s.New))
+		if n, _ := ptrace.ReadMem(t.tid, s.Start, now); n != len(now) || !bytes.Equal(now, s.New) {
+			continue // another library lies there meanwhile
+		}
+		if _, err := mem.WriteAt(s.Old, int64(s.Start)); err != nil {
+			return false
+		}
+		if t.regs.Rip == s.Done {
+			t.regs.Rip = s.Addr + 2
+			t.rewrite()
+		}
+	}
+	*m = fastMM{}
+	return true
+}

@@ -1,0 +1,221 @@
+// Random calls of the kinds that the fast paths serve, with good and bad
+// arguments, each from four places: libc's, one that begins with the number,
+// one with the instructions behind it to move, and one that cannot be replaced
+// because a branch leads into it. Prints what came back: results, buffers, and
+// which registers and flags changed.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t state = 1;
+static uint64_t rnd(void)
+{
+	state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+	return state;
+}
+static uint64_t pick(uint64_t n) { return rnd() % n; }
+
+// call makes a call at SITE with known values in all registers and in the
+// flags, and notes in *bad the registers and flags that were not kept.
+#define SITE(name, text)                                                                   \
+	__attribute__((noinline)) static long name(long nr, long a, long b, long c, long d, unsigned *bad) \
+	{                                                                                  \
+		register long ax asm("rax") = nr;                                          \
+		register long di asm("rdi") = a;                                           \
+		register long si asm("rsi") = b;                                           \
+		register long dx asm("rdx") = c;                                           \
+		register long r10 asm("r10") = d;                                          \
+		register long r8 asm("r8") = 0x1111222233334444;                           \
+		register long r9 asm("r9") = 0x5555666677778888;                           \
+		register long bx asm("rbx") = 0x0123456789abcdef;                          \
+		long flags;                                                                \
+		asm volatile("pushq $0x8d7; popfq; " text "; pushfq; popq %[flags]"        \
+			     : "+r"(ax), "+r"(di), "+r"(si), "+r"(dx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(bx), \
+			       [flags] "=m"(flags)                                         \
+			     :                                                             \
+			     : "rcx", "r11", "r12", "memory", "cc");                       \
+		*bad = (di != a) | (si != b) << 1 | (dx != c) << 2 | (r10 != d) << 3 | (r8 != 0x1111222233334444) << 4 | \
+		       (r9 != 0x5555666677778888) << 5 | (bx != 0x0123456789abcdef) << 6 | \
+		       ((flags & 0x8d5) != 0x8d5) << 7;                                    \
+		return ax;                                                                 \
+	}
+
+SITE(tail, "syscall; nop; movq %%rax, %%r12; movq %%r12, %%rax")
+SITE(entered, "xorq %%r12, %%r12; jmp 2f; 1: incq %%r12; 2: syscall; testq %%r12, %%r12; jnz 3f; nop; 3: pushq $0x8d7; popfq")
+
+// numbered has the number as an immediate operand, so it is one site per call.
+#define NUMBERED(nr) SITE(numbered_##nr, "movl $" #nr ", %%eax; syscall")
+NUMBERED(0) NUMBERED(2) NUMBERED(4) NUMBERED(5) NUMBERED(6) NUMBERED(17) NUMBERED(21)
+NUMBERED(89) NUMBERED(257) NUMBERED(262) NUMBERED(267) NUMBERED(269) NUMBERED(439)
+
+static long numbered(long nr, long a, long b, long c, long d, unsigned *bad)
+{
+	switch (nr) {
+#define CASE(n) case n: return numbered_##n(nr, a, b, c, d, bad);
+	CASE(0) CASE(2) CASE(4) CASE(5) CASE(6) CASE(17) CASE(21) CASE(89) CASE(257) CASE(262) CASE(267) CASE(269) CASE(439)
+	}
+	return -1;
+}
+
+static long libc(long nr, long a, long b, long c, long d, unsigned *bad)
+{
+	long r = syscall(nr, a, b, c, d);
+	*bad = 0;
+	return r == -1 ? -errno : r;
+}
+
+static const char *const paths[] = {
+	"/", "/etc", "/etc/passwd", "/etc/hostname", "/nonexistent", "/etc/passwd/x", "f", "dir", "dir/..", "link", "loop", "colon",
+	"dir/hole", "/dev/null", "/dev/zero", "/dev/shm", "/dev/shm/s", "/proc/self/exe", "/proc/self/fd/0", "/proc/self/stat", "/proc",
+	"/proc/self/fd/5", "/sys", "/sys/kernel", "/tmp", "", ".", "..", "fifo", "suid", "big",
+};
+static int fds[24];
+static char buf[70000], *edge;
+
+static uint64_t hash(const void *p, size_t n)
+{
+	uint64_t h = 14695981039346656037u;
+	for (const unsigned char *b = p; n--; b++)
+		h = (h ^ *b) * 1099511628211u;
+	return h;
+}
+
+static long path(void)
+{
+	switch (pick(16)) {
+	case 0: return 0;
+	case 1: return 0xdeadbeef000;
+	case 2: return (long)strcpy(edge - 3, "/e") ; // its end is at the end of the page
+	}
+	return (long)paths[pick(sizeof paths / sizeof *paths)];
+}
+static long memory(void)
+{
+	switch (pick(16)) {
+	case 0: return 0;
+	case 1: return 0xdeadbeef000;
+	case 2: return (long)edge - 100;
+	case 3: return 0x181000; // the region itself cannot be written
+	}
+	return (long)buf + pick(64);
+}
+static long descriptor(void) { return pick(8) ? fds[pick(24)] : (long)pick(3) - 2 + (pick(2) ? 1000 : 0); }
+static long dirfd(void) { return pick(3) ? AT_FDCWD : descriptor(); }
+static long size(void)
+{
+	static const long sizes[] = {0, 1, 7, 512, 4096, 4097, 65536, -1};
+	return sizes[pick(8)];
+}
+
+static int handled;
+static void handler(int sig) { handled += sig; }
+
+int main(int argc, char **argv)
+{
+	long n = argc > 1 ? atol(argv[1]) : 1000;
+	state = argc > 2 ? atol(argv[2]) * 2654435761u + 1 : 1;
+	char *two = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(two + 4096, 4096);
+	edge = two + 4096;
+	mkdir("dir", 0755);
+	symlink("/etc/passwd", "link");
+	symlink("loop", "loop");
+	symlink("a:b", "colon");
+	if (argc > 3)
+		mkfifo("fifo", 0600);
+	close(open("suid", O_CREAT | O_WRONLY, 04755));
+	int f = open("f", O_CREAT | O_RDWR, 0640);
+	for (int i = 0; i < 3000; i++)
+		dprintf(f, "line %d\n", i);
+	truncate("dir/hole", (close(open("dir/hole", O_CREAT | O_WRONLY, 0600)), 1 << 20));
+	chown("f", 12, 34);
+	int p[2];
+	pipe(p);
+	write(p[1], buf, 9000);
+	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 24; i++) {
+		switch (i % 8) {
+		case 0: fds[i] = f; break;
+		case 1: fds[i] = p[0]; break;
+		case 2: fds[i] = p[1]; break;
+		case 3: fds[i] = open("dir/hole", O_RDONLY); break;
+		case 4: fds[i] = open("/etc", O_RDONLY | O_DIRECTORY); break;
+		case 5: fds[i] = open("/proc/self/status", O_RDONLY); break;
+		case 6: fds[i] = open("/dev/zero", O_RDONLY); break;
+		case 7: fds[i] = open("link", O_PATH); break;
+		}
+	}
+	signal(SIGALRM, handler);
+	struct sigaction ign = {.sa_handler = handler};
+	if (argc > 4)
+		sigaction(SIGCHLD, &ign, 0);
+	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
+	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
+	for (long i = 0; i < n; i++) {
+		static const int nrs[] = {0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439};
+		long nr = nrs[pick(13)], a = 0, b = 0, c = 0, d = 0;
+		switch (nr) {
+		case SYS_read: a = descriptor(), b = memory(), c = size(); break;
+		case SYS_pread64: a = descriptor(), b = memory(), c = size(), d = (long)pick(40000) - 10; break;
+		case SYS_open: a = path(), b = flags[pick(10)] | O_NONBLOCK, c = 0600; break;
+		case SYS_openat: a = dirfd(), b = path(), c = flags[pick(10)] | O_NONBLOCK, d = 0600; break;
+		case SYS_stat: case SYS_lstat: a = path(), b = memory(); break;
+		case SYS_fstat: a = descriptor(), b = memory(); break;
+		case SYS_newfstatat: a = dirfd(), b = path(), c = memory(), d = pick(3) ? pick(2) * AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH; break;
+		case SYS_access: a = path(), b = pick(9); break;
+		case SYS_faccessat: a = dirfd(), b = path(), c = pick(9); break;
+		case SYS_faccessat2: a = dirfd(), b = path(), c = pick(9), d = pick(2) * AT_SYMLINK_NOFOLLOW | pick(2) * AT_EACCESS; break;
+		case SYS_readlink: a = path(), b = memory(), c = size(); break;
+		case SYS_readlinkat: a = dirfd(), b = path(), c = memory(), d = size(); break;
+		}
+		memset(buf, 0x5a, sizeof buf);
+		memset(edge - 200, 0x5a, 200 - 3);
+		unsigned bad = 0;
+		int at = pick(4);
+		long r = sites[at](nr, a, b, c, d, &bad);
+		printf("%ld: call %ld at %d: %ld, changed %x, memory %lx %lx, line %d\n", i, nr, at, r, bad, hash(buf, sizeof buf), hash(edge - 200, 200), handled);
+		if ((nr == SYS_open || nr == SYS_openat) && r >= 0)
+			close(r);
+		switch (pick(40)) {
+		case 0: { // a child makes calls too
+			fflush(stdout);
+			pid_t pid = fork();
+			if (!pid) {
+				struct stat st;
+				for (int j = 0; j < 30; j++)
+					r += stat(paths[pick(20)], &st) + st.st_ino;
+				printf("child %lx\n", r);
+				fflush(stdout);
+				_exit(0);
+			}
+			waitpid(pid, 0, 0);
+			break;
+		}
+		case 1: // a timer interrupts some later one
+			{
+				struct itimerval one = {.it_value = {0, 1 + pick(300)}};
+				setitimer(ITIMER_REAL, &one, 0);
+			}
+			break;
+		case 2: {
+			struct timespec ts;
+			clock_gettime(CLOCK_REALTIME, &ts);
+			printf("now %ld\n", ts.tv_nsec);
+			break;
+		}
+		}
+	}
+	return 0;
+}

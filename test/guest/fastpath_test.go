@@ -1,0 +1,90 @@
+package guest
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What fast paths serve is as if every call had stopped: the same output, and
+// the same events, logical time and changes.
+func TestFastPaths(t *testing.T) {
+	dir := compile(t, "fastpath")
+	for seed := 1; seed <= 6; seed++ {
+		s := strconv.Itoa(seed)
+		t.Run(s, func(t *testing.T) {
+			command := []string{"/t/fastpath", "2000", s}
+			if seed%3 == 2 {
+				command = append(command, "fifo")
+			} else if seed%3 == 0 {
+				command = append(command, "fifo", "chld")
+			}
+			served := sameWithout(t, append([]string{"-i", dir + ":/t", "--"}, command...)...)
+			if seed%3 == 1 && served < 1000 {
+				t.Errorf("%d calls served: the test tests nothing", served)
+			}
+		})
+	}
+}
+
+// The same of programs as they are.
+func TestFastPathsOfShells(t *testing.T) {
+	for name, script := range map[string]string{
+		"spawns": "for i in 1 2 3 4 5 6 7 8 9; do ls -l /etc >/tmp/$i; cat /tmp/$i | wc; done",
+		"jobs":   "for i in 1 2 3; do (ls -R /usr/share/doc | head -500; kill -TERM $$) & done; trap 'echo term' TERM; wait; wait; wait",
+		"timer":  "timeout 0.01 sh -c 'while :; do ls / >/dev/null; done'; echo $?",
+		"find":   "find /usr/include -name 's*.h' -newer /etc/passwd | sort | tail -5; du -s /etc/init.d; tar c /etc/init.d | cksum",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if sameWithout(t, "--", "sh", "-c", script) == 0 {
+				t.Error("nothing was served")
+			}
+		})
+	}
+}
+
+// sameWithout runs a command with and without fast paths, and tells how many
+// calls were served with.
+func sameWithout(t *testing.T, args ...string) (served uint64) {
+	t.Helper()
+	type result struct {
+		Stdout, Stderr string
+		Status         int
+		Report         map[string]any
+	}
+	var rs [2]result
+	for i, flags := range [][]string{nil, {"--no-fast-paths"}} {
+		file := filepath.Join(t.TempDir(), "report.json")
+		r := sigLab.Run(t, append(append(flags, "--report", file), args...)...)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.Stderr)
+		}
+		var report struct {
+			Stops struct{ Served uint64 }
+		}
+		var all map[string]any
+		if err := json.Unmarshal(b, &report); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(b, &all); err != nil {
+			t.Fatal(err)
+		}
+		delete(all, "host")
+		delete(all, "stops")
+		rs[i] = result{r.Stdout, r.Stderr, r.Status, all}
+		if i == 0 {
+			served = report.Stops.Served
+		} else if report.Stops.Served != 0 {
+			t.Errorf("%d calls served with --no-fast-paths", report.Stops.Served)
+		}
+	}
+	if d := cmp.Diff(rs[1], rs[0]); d != "" {
+		t.Errorf("without fast paths (-) and with (+):\n%s", d)
+	}
+	return served
+}
