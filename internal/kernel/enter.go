@@ -76,6 +76,7 @@ func (k *Kernel) enter(t *Task) verdict {
 		if c.row.Event {
 			k.event(t)
 		}
+		t.callStart = k.Now()
 		k.logEnter(t, c.row)
 	}
 	return c.h(k, t)

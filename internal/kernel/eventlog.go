@@ -26,7 +26,6 @@ func (k *Kernel) logEnter(t *Task, r *syscalls.Row) {
 	if k.log == nil || !r.Event {
 		return
 	}
-	t.callStart = k.Now()
 	t.logText = ""
 }
 

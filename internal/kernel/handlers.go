@@ -35,7 +35,6 @@ func handlers() map[string]handler {
 	add(sysMadvise, "madvise")
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
-		"bind", "listen", "shutdown", "getsockname", "getpeername", "setsockopt",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
@@ -123,10 +122,16 @@ func handlers() map[string]handler {
 	add(sysMembarrier, "membarrier")
 	// sockets
 	add(sysSocket, "socket")
-	add(sysRecv, "accept", "accept4", "recvfrom", "recvmsg", "recvmmsg")
-	add(sysSend, "sendto", "sendmsg", "sendmmsg")
+	add(sysBind, "bind")
+	add(sysListen, "listen")
+	add(sysAccept, "accept", "accept4")
 	add(sysConnect, "connect")
+	add(sysGetsockname, "getsockname", "getpeername")
+	add(sysShutdown, "shutdown")
+	add(sysRecv, "recvfrom", "recvmsg", "recvmmsg")
+	add(sysSend, "sendto", "sendmsg", "sendmmsg")
 	add(sysGetsockopt, "getsockopt")
+	add(sysSetsockopt, "setsockopt")
 	return h
 }
 

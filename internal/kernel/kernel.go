@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 
 	"dettrace/internal/fastpath"
+	"dettrace/internal/inet"
 	"dettrace/internal/machine"
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
@@ -86,6 +87,7 @@ type Kernel struct {
 	waiters  epollSet
 	futexes  futexTable
 	inodes   inodeMap
+	inet     *inet.Table
 	devices  hostDevices
 	stdio    stdio
 	timerfds []*timerFD
@@ -162,6 +164,7 @@ func New(cfg Config) (*Kernel, error) {
 	k.norm = k.newNormaliser()
 	k.norm.Random = func(p []byte) { copy(p, k.rand.bytes(len(p))) }
 	k.inodes.init()
+	k.inet = inet.NewTable(k.inetAlive)
 	k.futexes.init()
 	k.buildCalls()
 	k.stats.Stops = make([]uint64, len(k.calls))

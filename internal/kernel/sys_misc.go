@@ -21,11 +21,16 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 	case fioclex, fionclex, fionbio:
 		return pass
 	}
+	if f.class == fdSocket {
+		if v, ok := k.ioctlSocket(t, &f, req); ok {
+			return v
+		}
+	}
 	switch f.class {
 	case fdBad:
 		return pass
 	case fdFifo, fdStdin, fdStdout, fdStderr, fdSocket:
-		if req == fionread || req == unix.TCGETS || req == unix.TIOCGWINSZ || req == unix.TIOCGPGRP || k.cfg.Network && f.class == fdSocket {
+		if req == fionread || req == unix.TCGETS || req == unix.TIOCGWINSZ || req == unix.TIOCGPGRP {
 			return pass
 		}
 		if f.class == fdSocket {
@@ -54,21 +59,6 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 	return t.fail(unix.ENOTTY)
 }
 
-// socket(2): unix sockets are the kernel's own and deterministic; other
-// families see the world outside and need a door.
-func sysSocket(k *Kernel, t *Task) verdict {
-	fam := t.intArg(0)
-	if fam == unix.AF_UNIX {
-		return pass
-	}
-	if k.cfg.Network && (fam == unix.AF_INET || fam == unix.AF_INET6 || fam == unix.AF_NETLINK) {
-		k.door("network")
-		return pass
-	}
-	k.refuse(t, "socket of family "+itoa(fam), unix.EAFNOSUPPORT)
-	return t.fail(unix.EAFNOSUPPORT)
-}
-
 // isOutside reports whether what f waits for is decided outside.
 func (k *Kernel) isOutside(f *file) bool {
 	if !k.cfg.Network || f.class != fdSocket {
@@ -76,55 +66,6 @@ func (k *Kernel) isOutside(f *file) bool {
 	}
 	fam, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	return err == nil && fam != unix.AF_UNIX
-}
-
-// connect(2) to a unix socket whose backlog is full sleeps; it is made
-// without blocking and repeated. An internet connect goes on in the kernel
-// and is waited for by readiness.
-func sysConnect(k *Kernel, t *Task) verdict {
-	f := k.file(t, t.intArg(0))
-	if f.class != fdSocket || f.nonblock() {
-		f.close()
-		return pass
-	}
-	if k.isOutside(&f) {
-		f.close()
-		return pass // the outside decides how long it takes
-	}
-	if t.sigWake {
-		t.sigWake = false
-		f.close()
-		return k.interrupted(t, true)
-	}
-	k.limitWait(t, &f, unix.SO_SNDTIMEO)
-	entry := t.regs
-	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
-	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
-	ours := f.fd
-	t.onExit = func(t *Task) {
-		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
-		unix.Close(ours)
-		if t.result() == -int64(unix.EAGAIN) && !k.late(t) {
-			t.wait = waitFor{what: "a full listen queue", lock: true}
-			t.onTurn = func(t *Task) verdict {
-				return t.again(entry)
-			}
-		}
-	}
-	return toExit
-}
-
-// getsockopt(2): options that carry numbers of the host's kernel are refused.
-func sysGetsockopt(k *Kernel, t *Task) verdict {
-	const soCookie, soNetnsCookie, soIncomingCPU = 57, 71, 49
-	if t.intArg(1) == unix.SOL_SOCKET {
-		switch t.intArg(2) {
-		case soCookie, soNetnsCookie, soIncomingCPU:
-			k.refuse(t, "getsockopt of a kernel cookie", unix.ENOPROTOOPT)
-			return t.fail(unix.ENOPROTOOPT)
-		}
-	}
-	return pass
 }
 
 // execve(2), execveat(2): natively done; the event stop follows.

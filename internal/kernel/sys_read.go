@@ -40,7 +40,9 @@ func sysRead(k *Kernel, t *Task) verdict {
 			return k.readInotify(t, &f)
 		}
 		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
-	case fdFifo, fdSocket, fdTTY, fdEvent:
+	case fdSocket:
+		return k.readSocket(t, &f)
+	case fdFifo, fdTTY, fdEvent:
 		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
 	}
 	f.close()
@@ -74,7 +76,9 @@ func sysWrite(k *Kernel, t *Task) verdict {
 	case fdProc:
 		defer f.close()
 		return k.writeProc(t, &f)
-	case fdFifo, fdSocket, fdTTY, fdEvent:
+	case fdSocket:
+		return k.writeSocket(t, &f)
+	case fdFifo, fdTTY, fdEvent:
 		return k.writeStream(t, &f)
 	case fdAnon:
 		return k.untilReady(t, &f, unix.POLLOUT, "write to "+f.describe())

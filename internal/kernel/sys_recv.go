@@ -6,8 +6,8 @@ import (
 	"dettrace/internal/ptrace"
 )
 
-// accept(2), recv*(2): parked until the socket is readable. A call that goes
-// on waiting after that, for all of its bytes or messages, is made in pieces.
+// recv*(2): parked until the socket is readable. A call that goes on waiting
+// after that, for all of its bytes or messages, is made in pieces.
 func sysRecv(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	if f.class != fdSocket {
@@ -15,26 +15,42 @@ func sysRecv(k *Kernel, t *Task) verdict {
 		return pass // EBADF, ENOTSOCK
 	}
 	fi := 3 // recvfrom, recvmmsg
-	switch t.callNr {
-	case unix.SYS_ACCEPT, unix.SYS_ACCEPT4:
-		return k.untilReady(t, &f, unix.POLLIN, "a connection")
-	case unix.SYS_RECVMSG:
+	if t.callNr == unix.SYS_RECVMSG {
 		fi = 2
 	}
+	flags := t.arg(fi)
+	s := k.inetOf(&f)
+	if s == nil {
+		return k.recv(t, &f, fi)
+	}
+	if !s.Stream() {
+		defer f.close()
+		return k.sysRecvDatagram(t, &f, s, flags)
+	}
+	if v, ok := k.recvStream(t, &f, s, flags); ok {
+		f.close()
+		return v
+	}
+	return k.withoutName(t, k.recv(t, &f, fi))
+}
+
+// recv receives from a socket whose bytes are the kernel's. It consumes f; fi
+// is the flags' argument.
+func (k *Kernel) recv(t *Task, f *file, fi int) verdict {
 	flags := t.arg(fi)
 	if flags&unix.MSG_DONTWAIT != 0 || f.nonblock() {
 		f.close()
 		return pass
 	}
-	if !k.isOutside(&f) && k.waitsForMore(t, &f, flags) {
+	if !k.isOutside(f) && k.waitsForMore(t, f, flags) {
 		if t.sigWake { // the kernel finds the signal before it would sleep
 			t.sigWake = false
 			f.close()
 			return pass
 		}
-		return k.recvPiece(t, &f, fi)
+		return k.recvPiece(t, f, fi)
 	}
-	return k.untilReady(t, &f, unix.POLLIN, "a socket to become readable")
+	return k.untilReady(t, f, unix.POLLIN, "a socket to become readable")
 }
 
 // waitsForMore reports whether a receiving call sleeps again after its first

@@ -14,15 +14,34 @@ func sysSend(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_SENDMSG {
 		fi = 2
 	}
+	if s := k.inetOf(&f); s != nil {
+		if !s.Stream() {
+			defer f.close()
+			return k.sysSendDatagram(t, &f, s, t.arg(fi))
+		}
+		if t.partial == 0 && t.callNr != unix.SYS_SENDMMSG {
+			if v, ok := k.sendStream(t, &f, s, t.messageLen(), t.arg(fi)); ok {
+				f.close()
+				return v
+			}
+		}
+		return k.withoutDestination(t, func() verdict { return k.send(t, &f, fi) })
+	}
+	return k.send(t, &f, fi)
+}
+
+// send sends on a socket whose bytes are the kernel's. It consumes f; fi is
+// the flags' argument.
+func (k *Kernel) send(t *Task, f *file, fi int) verdict {
 	if f.class != fdSocket || t.arg(fi)&unix.MSG_DONTWAIT != 0 || f.nonblock() {
 		f.close()
 		return pass
 	}
-	if k.isOutside(&f) {
-		return k.untilReady(t, &f, unix.POLLOUT, "a socket to become writable")
+	if k.isOutside(f) {
+		return k.untilReady(t, f, unix.POLLOUT, "a socket to become writable")
 	}
 	typ, _ := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_TYPE)
-	k.limitWait(t, &f, unix.SO_SNDTIMEO)
+	k.limitWait(t, f, unix.SO_SNDTIMEO)
 	f.close()
 	if t.sigWake { // the kernel finds the signal before it would sleep
 		t.sigWake = false
@@ -90,6 +109,16 @@ func (k *Kernel) awaitRoom(t *Task, entry ptrace.Regs, stream bool) {
 		}
 		return t.again(entry)
 	}
+}
+
+// messageLen is the number of bytes that a call sends.
+func (t *Task) messageLen() int {
+	v, _ := t.msgBuffers()
+	n := uint64(0)
+	for _, x := range v {
+		n += min(x.len, maxRW)
+	}
+	return int(min(n, maxRW))
 }
 
 // msgBuffers are the areas that sendto, sendmsg (struct msghdr), recvfrom or

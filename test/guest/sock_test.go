@@ -5,3 +5,11 @@ import "testing"
 // Calls that wait half-way or for a limited time: MSG_WAITALL, recvmmsg(2),
 // SO_RCVTIMEO, SO_SNDTIMEO, and writes to what polls full but has room.
 func TestSocketWaits(t *testing.T) { sameAsNative(t, "sock_wait") }
+
+// TCP, UDP and the netlink and ioctl requests about interfaces: what the
+// kernel's loopback says, where that is determined.
+func TestInet(t *testing.T) {
+	for _, name := range []string{"inet_tcp", "inet_udp"} {
+		t.Run(name, func(t *testing.T) { sameAsNative(t, name) })
+	}
+}

@@ -1,0 +1,92 @@
+package inet
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is how far a socket is.
+type State uint8
+
+const (
+	Idle       State = iota
+	Listening        // TCP
+	Connecting       // TCP: connected, but connect(2) has not said so yet
+	Connected        // TCP: has a peer; UDP: has a fixed one
+	Refused          // TCP: connect(2) failed behind the caller's back (O_NONBLOCK)
+	Ended            // TCP: the listener was shut down
+)
+
+// Socket is what the kernel's unix socket does not know of an internet socket.
+// Local is invalid until the socket has a port; Remote until it has a peer.
+type Socket struct {
+	ID     uint64 // serial; names the unix socket
+	Inode  uint64 // of the unix socket
+	Family int    // AF_INET, AF_INET6 or AF_NETLINK
+	Type   int    // SOCK_STREAM, SOCK_DGRAM, or SOCK_RAW of netlink
+	Proto  int
+	UID    uint32 // who made it, for SO_REUSEPORT
+	State  State
+
+	Local, Remote netip.AddrPort
+	AnyAddr       bool // bound to the wildcard by bind(2)
+	Chosen        bool // bound by bind(2)
+
+	NoRead, NoWrite bool       // shutdown(2)
+	Reset           bool       // TCP: data was sent after the peer had gone
+	Err             unix.Errno // SO_ERROR
+	opts            options
+
+	queue  []Datagram
+	queued int // bytes, as SO_RCVBUF counts them
+	Tokens int // datagrams in the unix socket
+	Port   uint32
+	turn   int // SO_REUSEPORT: who of a group is next
+}
+
+// Stream reports whether bytes are the kernel's.
+func (s *Socket) Stream() bool { return s.Type == unix.SOCK_STREAM }
+
+// Name is where the unix socket is bound in the abstract name space.
+func (s *Socket) Name() string { return Reserved + "s" + base36(s.ID) }
+
+// Bound reports whether the socket has a port.
+func (s *Socket) Bound() bool { return s.Local.IsValid() }
+
+// Reuse, ReusePort and V6Only are the options that decide about ports.
+func (s *Socket) Reuse() bool     { return s.Opt(unix.SOL_SOCKET, unix.SO_REUSEADDR) != 0 }
+func (s *Socket) ReusePort() bool { return s.Opt(unix.SOL_SOCKET, unix.SO_REUSEPORT) != 0 }
+func (s *Socket) V6Only() bool {
+	return s.Family == unix.AF_INET6 && s.Opt(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) != 0
+}
+
+// takes reports whether packets to ip reach a socket bound as s is.
+func (s *Socket) takes(ip netip.Addr) bool {
+	l := s.Local.Addr()
+	switch {
+	case !l.IsUnspecified():
+		return l == ip
+	case l.Is4():
+		return ip.Is4()
+	}
+	return !ip.Is4() || !s.V6Only()
+}
+
+// overlaps reports whether two sockets of one port would hear the same
+// packets (inet_rcv_saddr_equal in net/ipv4/inet_connection_sock.c).
+func (s *Socket) overlaps(o *Socket) bool {
+	a, b := s.Local.Addr(), o.Local.Addr()
+	if a.IsUnspecified() && b.IsUnspecified() {
+		return a == b || !s.V6Only() && !o.V6Only()
+	}
+	if a.IsUnspecified() {
+		return s.takes(b)
+	}
+	return o.takes(a)
+}
+
+// Allowed checks that a socket may use an address of its own or of a peer.
+func (s *Socket) Allowed(ip netip.Addr) bool {
+	return s.Family == unix.AF_INET || !ip.Is4() || !s.V6Only()
+}
