@@ -106,6 +106,7 @@ type Kernel struct {
 	fifos bool // a FIFO may exist: opens must be watched
 	// signalfds: one may exist, and epoll sets must be looked into.
 	signalfds bool
+	async     bool // somebody asked for SIGIO: it comes from native calls
 	progress  bool // somebody did something since the lock waiters last tried
 	stats     Stats
 	log       *eventLog

@@ -36,6 +36,9 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		k.wakeReady()
 		k.wakeTTY()
 		k.wakeLockWaiters()
+		if k.async {
+			k.wakeAllSignalled()
+		}
 		th := k.sched.Next()
 		if th == nil {
 			if k.waitOutside() {

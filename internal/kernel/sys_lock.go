@@ -21,6 +21,10 @@ func sysFcntl(k *Kernel, t *Task) verdict {
 		return k.tryLock(t, func() { t.setArg(1, unix.F_SETLK) }, unix.EAGAIN, "a file lock (fcntl)")
 	case ofdSetlkw:
 		return k.tryLock(t, func() { t.setArg(1, ofdSetlk) }, unix.EAGAIN, "a file lock (fcntl)")
+	case unix.F_SETFL:
+		if t.arg(2)&unix.O_ASYNC != 0 {
+			k.async = true
+		}
 	case unix.F_NOTIFY, unix.F_SETSIG, unix.F_SETLEASE:
 		k.refuse(t, "fcntl of signals and leases", unix.EINVAL)
 		return t.fail(unix.EINVAL)

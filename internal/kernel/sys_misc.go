@@ -10,6 +10,7 @@ const (
 	fionclex = 0x5450
 	fionbio  = 0x5421
 	fionread = 0x541b
+	fioasync = 0x5452
 )
 
 // ioctl(2): what terminals, pipes and files need, by descriptor class.
@@ -31,6 +32,10 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		return pass
 	case fdFifo, fdStdin, fdStdout, fdStderr, fdSocket:
 		if req == fionread || req == unix.TCGETS || req == unix.TIOCGWINSZ || req == unix.TIOCGPGRP {
+			return pass
+		}
+		if req == fioasync && (f.class == fdFifo || f.class == fdSocket) {
+			k.async = true
 			return pass
 		}
 		if f.class == fdSocket {

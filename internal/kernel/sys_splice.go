@@ -22,7 +22,7 @@ func sysCopyFileRange(k *Kernel, t *Task) verdict {
 // vmsplice(2) maps memory that its owner goes on changing into a pipe.
 func sysVmsplice(_ *Kernel, t *Task) verdict { return t.fail(unix.EINVAL) }
 
-// sendfile(2) from a file to a file or into a pipe.
+// sendfile(2) from a file to a file, into a pipe or a stream socket.
 func sysSendfile(k *Kernel, t *Task) verdict {
 	out, in := k.classOf(t, 0), k.classOf(t, 1)
 	switch {
@@ -32,6 +32,8 @@ func sysSendfile(k *Kernel, t *Task) verdict {
 		return t.fail(unix.EINVAL)
 	case out == fdTree || out == fdMem:
 		return pass
+	case out == fdSocket:
+		return k.sendfileSocket(t)
 	case out != fdFifo:
 		return t.fail(unix.EINVAL)
 	}

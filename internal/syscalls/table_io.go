@@ -69,7 +69,7 @@ func fcntl() Row {
 	f := allowValues(1, unix.F_DUPFD, unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_DUPFD_CLOEXEC)
 	f.Rules = append(f.Rules, Rule{[]Cond{{1, low32, unix.F_SETFL}, {2, unix.O_ASYNC, 0}}, Allow})
 	return Row{Nr: 72, Name: "fcntl", Class: Schedule, Event: true, Errno: unix.EINVAL, Filter: f,
-		Note: "Flags and duplicates are the kernel's (no stop). Locks park their waiters in order (ordered). F_SETOWN, F_SETSIG, O_ASYNC, F_NOTIFY, F_SETLEASE ask for signals at the kernel's moment: refused with EINVAL. F_GETPIPE_SZ and F_SETPIPE_SZ do not depend on the host's pipe limits (normalised)."}
+		Note: "Flags and duplicates are the kernel's (no stop). Locks park their waiters in order (ordered). O_ASYNC gives SIGIO in the call that causes it (ordered). F_SETSIG, F_NOTIFY, F_SETLEASE are refused with EINVAL. F_GETPIPE_SZ and F_SETPIPE_SZ do not depend on the host's pipe limits (normalised)."}
 }
 
 // Requests of asm-generic/ioctls.h that x/sys does not name.
@@ -82,5 +82,5 @@ const (
 func ioctl() Row {
 	return Row{Nr: 16, Name: "ioctl", Class: Adjust, Event: true, Errno: unix.ENOTTY,
 		Filter: allowValues(1, unix.TCGETS, fioclex, fionclex, fionbio),
-		Note:   "Known requests only: terminal settings, window size and job control of the guest's own ttys, FIONREAD (a poll, so an event), FICLONE as our file system answers it. Everything else could reach a device or a counter of the host: ENOTTY, and reported."}
+		Note:   "Known requests only: terminal settings, window size and job control of the guest's own ttys, FIONREAD (a poll, so an event), FIOASYNC of pipes and sockets, those of netdevice(7) with the one interface lo, FICLONE as our file system answers it. Everything else could reach a device or a counter of the host: ENOTTY, and reported."}
 }
