@@ -15,14 +15,15 @@ build:
 	$(GO) build -trimpath -o dettrace ./cmd/dettrace
 
 # Everything, on the machine as it is. Runs real containers: needs /dev/fuse
-# and user namespaces.
+# and user namespaces. -count=1: the cache of go test does not see the binary under
+# test, nor what compilers read.
 test:
 	$(GO) vet ./...
-	$(GO) test -p 1 -timeout 30m $$($(GO) list ./... | grep -v $(LONG:%=-e %))
+	$(GO) test -count=1 -p 1 -timeout 30m $$($(GO) list ./... | grep -v $(LONG:%=-e %))
 
 # The catalogue of what must not differ, a probe for each line; prints the table.
 probes:
-	$(GO) test -timeout 60m ./test/probes -v
+	$(GO) test -count=1 -timeout 60m ./test/probes -v
 
 # Sources and an image from Debian's registry, into a cache folder (about 5
 # minutes the first time; the image needs root).
@@ -31,7 +32,7 @@ real-sources:
 
 # Real software, built natively and in the container.
 real:
-	$(GO) test -timeout 60m ./test/real -v
+	$(GO) test -count=1 -timeout 60m ./test/real -v
 
 # The tests that need no container.
 quick:

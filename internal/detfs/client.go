@@ -153,6 +153,20 @@ func (c *Client) Serve(fuse *os.File) error {
 // SetNow sets the logical time, ns since 1970, that file times are taken from.
 func (c *Client) SetNow(ns int64) { c.page.clock.Store(ns) }
 
+// SetBudget says that the guest may make up to n calls of tick ns each that do
+// not reach the supervisor: see Count.
+func (c *Client) SetBudget(n int, tick int64) {
+	c.page.tick.Store(tick)
+	c.page.most.Store(int64(n))
+}
+
+// Count tells where the guest counts those calls since the last SetNow: 8 bytes
+// of file at offset. The file's content is the guest's: what is counted beyond
+// the budget is not believed. The caller still owns its own copy.
+func (c *Client) Count(file *os.File, offset int64) error {
+	return c.call(&call{Op: "count", Offset: offset}, int(file.Fd()), nil)
+}
+
 // Err reports that the server died or met an error after which the run cannot
 // stay deterministic. It costs two loads.
 func (c *Client) Err() error {

@@ -12,6 +12,8 @@ import (
 // only the supervisor writes, and the fatal error, which only the server writes.
 type page struct {
 	clock *atomic.Int64  // offset 0: ns since 1970
+	most  *atomic.Int64  // offset 8: calls that the guest may make without the supervisor
+	tick  *atomic.Int64  // offset 16: ns that each of them takes
 	flag  *atomic.Uint32 // offset 64: length of the message, 0 while all is well
 	text  []byte         // offset 128
 }

@@ -18,6 +18,8 @@ func mapPage(file *os.File) (*page, error) {
 	}
 	return &page{
 		clock: (*atomic.Int64)(unsafe.Pointer(&mem[0])),
+		most:  (*atomic.Int64)(unsafe.Pointer(&mem[8])),
+		tick:  (*atomic.Int64)(unsafe.Pointer(&mem[16])),
 		flag:  (*atomic.Uint32)(unsafe.Pointer(&mem[64])),
 		text:  mem[128:],
 	}, nil

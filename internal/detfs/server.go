@@ -3,6 +3,7 @@ package detfs
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,24 @@ type server struct {
 	ctl  *net.UnixConn
 	open openLayer
 	conn *fuse.Conn
+
+	count   *os.File // Client.Count
+	countAt int64
+}
+
+// now is the logical time in ns since 1970: what the supervisor said last, and
+// the calls that the guest made since. It is read and not mapped, as the guest
+// can cut the file off.
+func (s *server) now() int64 {
+	now, most := s.page.clock.Load(), s.page.most.Load()
+	if s.count == nil || most <= 0 {
+		return now
+	}
+	var b [8]byte
+	if n, err := syscall.Pread(int(s.count.Fd()), b[:], s.countAt); n != len(b) || err != nil {
+		return now
+	}
+	return now + int64(min(binary.NativeEndian.Uint64(b[:]), uint64(most)))*s.page.tick.Load()
 }
 
 // ServerMain is the hidden subcommand. It ends when the client does (end of
@@ -105,7 +124,7 @@ func (s *server) control() error {
 
 // handle does one call. file, when given, is closed or kept here.
 func (s *server) handle(c *call, file *os.File) (any, error) {
-	if file != nil && c.Op != "serve" {
+	if file != nil && c.Op != "serve" && c.Op != "count" {
 		defer file.Close()
 	}
 	if c.Op == "init" {
@@ -119,6 +138,12 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 	switch c.Op {
 	case "serve":
 		return nil, s.serve(file)
+	case "count":
+		if file == nil {
+			return nil, errors.New("detfs: count: no descriptor")
+		}
+		s.count, s.countAt = file, c.Offset
+		return nil, nil
 	case "changes":
 		return s.f.changeList()
 	case "glob":
@@ -156,7 +181,7 @@ func (s *server) init(cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	f := newFsys(*cfg, st, s.page.clock.Load, s.page.fail)
+	f := newFsys(*cfg, st, s.now, s.page.fail)
 	if err := f.build(s.open); err != nil {
 		return err
 	}

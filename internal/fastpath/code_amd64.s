@@ -10,6 +10,7 @@
 
 #define STATE 0x1ca000
 #define CLASS 0x181000
+#define EMPTY 0x180ff8 // an empty string: the rest of the code page is zero
 
 // Offsets in the state.
 #define BUDGET    0
@@ -24,7 +25,11 @@
 #define NOOPEN    72
 #define SAVED_R8  80
 #define SAVED_SI  88
-#define STATBUF   0x100
+#define SAVED_DX  96
+#define SAVED_R10 104
+#define FUSEMINOR 112
+#define SAVED_CLASS 120
+#define STATXBUF  0x100
 #define FLAGS     0xff8
 #define TOP       0x1000
 
@@ -39,6 +44,11 @@
 #define ST_UID    28
 #define ST_SIZE   48
 #define ST_BLOCKS 64
+
+// Offsets in struct statx (linux/stat.h).
+#define STX_MODE  28
+#define STX_MAJOR 136
+#define STX_MINOR 140
 
 // func code()
 TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
@@ -57,20 +67,20 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	MOVBLZX (CX)(AX*1), CX
 	CMPL CX, $3
 	JEQ  stat3
-	CMPL CX, $5
-	JEQ  open3
-	CMPL CX, $8
-	JEQ  read
+	CMPL CX, $4
+	JEQ  open
+	CMPL CX, $7
+	JEQ  file
 	CMPL CX, $1
 	JEQ  plain
-	CMPL CX, $7
+	CMPL CX, $6
 	JEQ  link3
 	CMPL CX, $2
 	JEQ  stat2
-	CMPL CX, $4
-	JEQ  open2
-	CMPL CX, $6
+	CMPL CX, $5
 	JEQ  link2
+	CMPL CX, $8
+	JEQ  file
 
 leave:
 	MOVL $STATE, R11
@@ -81,19 +91,13 @@ leave:
 	LEAQ STUB_LEAVE(CX), CX
 	JMP  CX
 
-	// The kernel may create, truncate (the supervisor sets the time) or wait
-	// for the other end of a FIFO: not here. O_CREAT, O_TRUNC, __O_TMPFILE.
-open2:
-	TESTL $0x400240, SI
-	JNE  leave
-	JMP  open
-open3:
-	TESTL $0x400240, DX
-	JNE  leave
+	// Opening a FIFO may wait for its other end.
 open:
 	CMPQ NOOPEN(R11), $0
 	JNE  leave
 
+	// The file system server takes the time of a change from SERVED: this
+	// call counts before it is made.
 plain:
 	INCQ SERVED(R11)
 	SYSCALL
@@ -193,26 +197,46 @@ scan:
 	DECQ CX
 	JMP  scan
 
-	// read: regular files of our file system; others may block or hold what
-	// is the host's.
-read:
+	// Regular files of our file system, or for class 8 directories; others
+	// may block or hold what is the host's. Their type is asked with
+	// AT_STATX_DONT_SYNC: reads and writes make the kernel forget the times, and
+	// fstat would ask the server for them.
+file:
+	MOVQ CX, SAVED_CLASS(R11)
 	MOVQ SI, SAVED_SI(R11)
-	MOVL $5, AX // fstat
-	LEAQ STATBUF(R11), SI
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R10, SAVED_R10(R11)
+	MOVQ R8, SAVED_R8(R11)
+	MOVL $332, AX // statx
+	MOVL $EMPTY, SI
+	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+	MOVL $1, R10 // STATX_TYPE
+	LEAQ STATXBUF(R11), R8
 	SYSCALL
 	MOVL $STATE, R11
 	MOVQ SAVED_SI(R11), SI
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ SAVED_R8(R11), R8
 	TESTQ AX, AX
 	JNE  leave
-	MOVQ STATBUF+ST_DEV(R11), CX
-	CMPQ CX, FUSEDEV(R11)
+	CMPL STATXBUF+STX_MAJOR(R11), $0
 	JNE  leave
-	MOVL STATBUF+ST_MODE(R11), CX
-	ANDL $0xf000, CX
-	CMPL CX, $0x8000
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
 	JNE  leave
 	MOVQ SAVED_AX(R11), AX
-	JMP  plain
+	MOVWLZX STATXBUF+STX_MODE(R11), CX
+	ANDL $0xf000, CX
+	CMPQ SAVED_CLASS(R11), $8
+	JEQ  list
+	CMPL CX, $0x8000
+	JEQ  plain
+	JMP  leave
+list:
+	CMPL CX, $0x4000
+	JEQ  plain
+	JMP  leave
 
 	// The mark of the end; see text_unsafe.go.
 	BYTE $0x0f; BYTE $0x0b

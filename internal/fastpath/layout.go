@@ -57,22 +57,26 @@ const (
 	offImageIno  = 56 // inode numbers from here on are of the main volume
 	offVolumeIno = 64 // as are those below this
 	offNoOpen    = 72 // not 0: opening a file may block
+	offFuseMinor = 112
 )
 
 // Class says how the region serves a call. The numbers are in code_amd64.s.
 type Class uint8
 
 const (
-	Leave    Class = iota
-	Plain          // counted, else the kernel's
-	StatSI         // a struct stat at the address in rsi
-	StatDX         // in rdx
-	OpenSI         // opens; the flags are in rsi
-	OpenDX         // in rdx
-	LinkSI         // reads a link into rsi
-	LinkDX         // into rdx
-	ReadFile       // reads the file of descriptor rdi
+	Leave  Class = iota
+	Plain        // counted, else the kernel's
+	StatSI       // a struct stat at the address in rsi
+	StatDX       // in rdx
+	Open         // opens a file
+	LinkSI       // reads a link into rsi
+	LinkDX       // into rdx
+	File         // is about the regular file of descriptor rdi
+	List         // lists the directory of descriptor rdi
 )
+
+// statx is made by the code itself.
+const statx = 332
 
 // served is a call that is served.
 type served struct {
@@ -83,18 +87,46 @@ type served struct {
 // table lists the calls that are served.
 func table() []served {
 	return []served{
-		{0, ReadFile},  // read
-		{2, OpenSI},    // open
-		{4, StatSI},    // stat
-		{5, StatSI},    // fstat
-		{6, StatSI},    // lstat
-		{17, ReadFile}, // pread64
-		{21, Plain},    // access
-		{89, LinkSI},   // readlink
-		{257, OpenDX},  // openat
-		{262, StatDX},  // newfstatat
-		{267, LinkDX},  // readlinkat
-		{269, Plain},   // faccessat
-		{439, Plain},   // faccessat2
+		{0, File},     // read
+		{1, File},     // write
+		{2, Open},     // open
+		{4, StatSI},   // stat
+		{5, StatSI},   // fstat
+		{6, StatSI},   // lstat
+		{17, File},    // pread64
+		{18, File},    // pwrite64
+		{19, File},    // readv
+		{20, File},    // writev
+		{21, Plain},   // access
+		{76, Plain},   // truncate
+		{77, File},    // ftruncate
+		{78, List},    // getdents
+		{82, Plain},   // rename
+		{83, Plain},   // mkdir
+		{84, Plain},   // rmdir
+		{85, Open},    // creat
+		{86, Plain},   // link
+		{87, Plain},   // unlink
+		{88, Plain},   // symlink
+		{89, LinkSI},  // readlink
+		{90, Plain},   // chmod
+		{91, Plain},   // fchmod
+		{217, List},   // getdents64
+		{257, Open},   // openat
+		{258, Plain},  // mkdirat
+		{262, StatDX}, // newfstatat
+		{263, Plain},  // unlinkat
+		{264, Plain},  // renameat
+		{265, Plain},  // linkat
+		{266, Plain},  // symlinkat
+		{267, LinkDX}, // readlinkat
+		{268, Plain},  // fchmodat
+		{269, Plain},  // faccessat
+		{280, Plain},  // utimensat
+		{295, File},   // preadv
+		{296, File},   // pwritev
+		{316, Plain},  // renameat2
+		{439, Plain},  // faccessat2
+		{452, Plain},  // fchmodat2
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"os"
 	"runtime/debug"
+
+	"golang.org/x/sys/unix"
 )
 
 // Facts are the constants of a container that corrections need.
@@ -40,6 +42,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 		r.classes[c.nr] = c.class
 	}
 	r.state.word(offFuseDev).Store(facts.FuseDev)
+	r.state.word(offFuseMinor).Store(uint64(unix.Minor(facts.FuseDev)))
 	r.state.word(offTreeDev).Store(facts.TreeDev)
 	r.state.word(offImageIno).Store(facts.ImageIno)
 	r.state.word(offVolumeIno).Store(facts.VolumeIno)
@@ -92,6 +95,13 @@ func (r *Region) NoOpen() { r.guard(func() { r.state.word(offNoOpen).Store(1) })
 func (r *Region) Serves(nr int) bool {
 	return !r.lost && nr >= 0 && nr < len(r.classes) && r.classes[nr] != Leave
 }
+
+// Makes reports whether call nr is made by the code.
+func (r *Region) Makes(nr int) bool { return nr == statx || r.Serves(nr) }
+
+// ServedOffset is where in the file the count of served calls is, 8 bytes, for
+// the file system server.
+const ServedOffset = TextSize + offServed
 
 // InCode reports whether rip is in the code that serves, outside the stubs.
 func InCode(rip uint64) bool { return rip >= Base && rip < Base+classOffset }

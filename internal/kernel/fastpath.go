@@ -51,7 +51,9 @@ func (m *fastMM) signalled(sig unix.Signal) {
 // armFast says how many calls the thread that runs next may make without us.
 func (k *Kernel) armFast() {
 	if k.fast != nil {
-		k.fast.Arm(k.sched.Budget(tickNS))
+		n := k.sched.Budget(tickNS)
+		k.fast.Arm(n)
+		k.cfg.SetBudget(n, tickNS)
 	}
 }
 
@@ -91,12 +93,7 @@ func (k *Kernel) speedUp(t *Task) {
 	if m.handler || m.ignored && k.handles(t) {
 		return
 	}
-	var list []*fastpath.Site
-	for _, a := range k.fast.Addrs(addr-sweep, addr+sweep) {
-		if s := k.knownSite(t, a); s != nil && m.patched[a] != s {
-			list = append(list, s)
-		}
-	}
+	list := k.knownSites(t, m, k.fast.Addrs(addr-sweep, addr+sweep))
 	if k.fast.Wanted(addr) {
 		if s := k.findSite(t, addr); s != nil && m.patched[addr] != s {
 			list = append(list, s)
@@ -146,6 +143,34 @@ func (k *Kernel) occupied(t *Task, s *fastpath.Site) bool {
 		}
 	}
 	return false
+}
+
+// knownSites are the sites at addrs of which t's memory has the bytes, and that
+// are not replaced yet.
+func (k *Kernel) knownSites(t *Task, m *fastMM, addrs []uint64) (list []*fastpath.Site) {
+	const before, size, most = 8, 48, 256
+	from := make([]uint64, 0, min(len(addrs), most))
+	buf := make([]byte, min(len(addrs), most)*size)
+	for len(addrs) > 0 {
+		from = from[:0]
+		for _, a := range addrs[:min(len(addrs), most)] {
+			from = append(from, a-before)
+		}
+		n := ptrace.ReadMems(t.tid, from, size, buf)
+		for i, a := range addrs[:n] {
+			if s := k.fast.Known(a, from[i], buf[i*size:(i+1)*size]); s != nil && m.patched[a] != s {
+				list = append(list, s)
+			}
+		}
+		if n < len(from) { // nothing is there, or its page is still in the file
+			if s := k.knownSite(t, addrs[n]); s != nil && m.patched[addrs[n]] != s {
+				list = append(list, s)
+			}
+			n++
+		}
+		addrs = addrs[n:]
+	}
+	return list
 }
 
 // knownSite is the site at addr if t's memory has its bytes.

@@ -20,6 +20,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"dettrace/internal/fastpath"
 	"dettrace/internal/inet"
 	"dettrace/internal/machine"
@@ -52,10 +54,12 @@ type Config struct {
 	RegionPath string
 	NoFast     bool // map them, so that the guest sees the same, and use none
 
-	Log     io.Writer       // event log or nil
-	SetNow  func(ns int64)  // publishes the logical clock to the file system
-	FSErr   func() error    // fatal file system trouble
-	LastPid func(int) error // rewinds the pid counter of the namespace
+	Log    io.Writer      // event log or nil
+	SetNow func(ns int64) // publishes the logical clock to the file system
+	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
+	SetBudget func(n int, tick int64)
+	FSErr     func() error    // fatal file system trouble
+	LastPid   func(int) error // rewinds the pid counter of the namespace
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error
@@ -112,10 +116,13 @@ type Kernel struct {
 	log       *eventLog
 	exit      *ptrace.Status // how the root process ended
 
-	fast    *fastpath.Region // nil: every call that is an event stops
-	heart   heartbeat
-	stopped atomic.Pointer[stopReason]
-	nsfd    int // our handle on the guest's pid namespace, -1 if it cannot translate
+	fast *fastpath.Region // nil: every call that is an event stops
+	// roomySignals is the limit of pending signals with which all that matter
+	// have room in their queue; none if the host's limit is low.
+	roomySignals rlimit
+	heart        heartbeat
+	stopped      atomic.Pointer[stopReason]
+	nsfd         int // our handle on the guest's pid namespace, -1 if it cannot translate
 }
 
 type stopReason struct{ err error }
@@ -174,6 +181,11 @@ func New(cfg Config) (*Kernel, error) {
 	}
 	if cfg.Log == nil && !cfg.NoFast { // the log wants every call
 		k.fast = cfg.Fast
+	}
+	k.roomySignals = k.startLimits().signals
+	var host unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &host); err != nil || host.Cur < 4096 {
+		k.roomySignals = rlimit{1, 1} // which no process has: hard and soft at their largest but one
 	}
 	if err := k.waiters.open(); err != nil {
 		return nil, err

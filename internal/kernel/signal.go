@@ -90,9 +90,15 @@ var defaultIgnored = bit(unix.SIGCHLD) | bit(unix.SIGURG) | bit(unix.SIGWINCH) |
 
 // deliverable reports whether a parked task has a signal that would end its
 // call in Linux. A ptraced thread also stops for ignored signals: those do not count.
-func (t *Task) deliverable() bool {
+func (k *Kernel) deliverable(t *Task) bool {
 	if t.stopping {
 		return true
+	}
+	// Nearly always there is none, and this is the cheapest way to know it.
+	if t.proc.limits.signals == k.roomySignals {
+		if queued, err := ptrace.Queued(t.tid); err == nil && !queued {
+			return false
+		}
 	}
 	s, ok := readSigState(t.tid)
 	if !ok || s.pending == 0 {
@@ -114,7 +120,7 @@ func (k *Kernel) wakeIfSignalled(t *Task) {
 	if t.sigWake || t.stopped || t.wait.what == "" || t.wait.vfork != nil {
 		return
 	}
-	if t.deliverable() {
+	if k.deliverable(t) {
 		t.sigWake = true
 		k.sched.Wake(t.th)
 		return
@@ -130,7 +136,7 @@ func (k *Kernel) wakeIfSignalled(t *Task) {
 // thread of the process took it), and there is nothing else to wake for. The
 // call must not be made then: it would sleep in the kernel with the turn.
 func (k *Kernel) staleWake(t *Task) bool {
-	if !t.sigWake || t.deliverable() {
+	if !t.sigWake || k.deliverable(t) {
 		return false
 	}
 	t.sigWake = false

@@ -66,6 +66,51 @@ func SetSigInfo(tid int, si *SigInfo) error {
 	return nil
 }
 
+// peekArgs is struct __ptrace_peeksiginfo_args (linux/ptrace.h).
+type peekArgs struct {
+	off   uint64
+	flags uint32
+	nr    int32
+}
+
+// Queued reports whether a signal waits in one of the queues of a stopped
+// tracee, its own or its process's. A signal that found no room there
+// (RLIMIT_SIGPENDING) is pending without.
+func Queued(tid int) (bool, error) {
+	const peekSigInfo, shared = 0x4209, 1
+	var si SigInfo
+	for flags := range uint32(shared + 1) {
+		a := peekArgs{flags: flags, nr: 1}
+		n, _, e := unix.RawSyscall6(unix.SYS_PTRACE, peekSigInfo, uintptr(tid), uintptr(unsafe.Pointer(&a)), uintptr(unsafe.Pointer(&si)), 0, 0)
+		if e != 0 {
+			return false, fmt.Errorf("ptrace peeksiginfo %d: %w", tid, e)
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// ReadMems reads len(p)/size pieces of size bytes, that at each of addrs to its
+// place in p, with one process_vm_readv(2), and returns how many are complete:
+// the first that cannot be read ends it. At most IOV_MAX (1024) addresses.
+func ReadMems(pid int, addrs []uint64, size int, p []byte) int {
+	if len(addrs) == 0 || len(p) < size*len(addrs) {
+		return 0
+	}
+	remote := make([]remoteIovec, len(addrs))
+	for i, a := range addrs {
+		remote[i] = remoteIovec{a, uint64(size)}
+	}
+	l := unix.Iovec{Base: &p[0], Len: uint64(size * len(addrs))}
+	n, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(pid), uintptr(unsafe.Pointer(&l)), 1, uintptr(unsafe.Pointer(&remote[0])), uintptr(len(remote)), 0)
+	if e != 0 {
+		return 0
+	}
+	return int(n) / size
+}
+
 // SigMask reads the blocked signals of a stopped tracee.
 func SigMask(tid int) (uint64, error) {
 	var m uint64

@@ -34,7 +34,7 @@ func newRegion(box *sandbox.Sandbox) (*fastpath.Region, error) {
 // fastFilter is what the filter must know of it.
 func fastFilter(r *fastpath.Region) *seccomp.Fast {
 	return &seccomp.Fast{
-		Lo: fastpath.Base, Hi: fastpath.CodeEnd, Serves: r.Serves,
+		Lo: fastpath.Base, Hi: fastpath.CodeEnd, Serves: r.Makes,
 		Mapped: map[int]int{unix.SYS_OPENAT: 0, unix.SYS_MMAP: 4}, Magic: vdso.Magic,
 	}
 }

@@ -148,6 +148,9 @@ func (c *container) start() error {
 	if c.fast, err = newRegion(box); err != nil {
 		return err
 	}
+	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {
+		return err
+	}
 	k, err := kernel.New(kernel.Config{
 		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths,
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
@@ -155,7 +158,7 @@ func (c *container) start() error {
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, SetNow: fs.SetNow, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
+		Log: s.Log, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})
 	if err != nil {
 		return err

@@ -17,20 +17,23 @@ func leafCode(r *syscalls.Row) ([]unix.SockFilter, error) {
 	}
 	var code []unix.SockFilter
 	for _, rule := range r.Filter.Rules {
-		rc, err := ruleCode(rule, action(rule.Action, r.Nr))
+		rc, err := ruleCode(rule, action(rule.Action, r))
 		if err != nil {
 			return nil, err
 		}
 		code = append(code, rc...)
 	}
-	return append(code, ret(action(r.Filter.Default, r.Nr))), nil
+	return append(code, ret(action(r.Filter.Default, r))), nil
 }
 
-func action(a syscalls.Action, nr int) uint32 {
-	if a == syscalls.Allow {
+func action(a syscalls.Action, r *syscalls.Row) uint32 {
+	switch a {
+	case syscalls.Allow:
 		return retAllow
+	case syscalls.Deny:
+		return retErrno | uint32(r.Errno)
 	}
-	return retTrace | uint32(nr)
+	return retTrace | uint32(r.Nr)
 }
 
 // ruleCode returns act if all conditions hold and falls through otherwise.

@@ -11,8 +11,8 @@
 // arguments are loaded only in the leaves that test them. Those leaves are
 // entered after at most ten comparisons, by the JIT in a few nanoseconds.
 //
-// Nothing is answered with an errno in the filter: what is refused must be
-// reported, so it stops. Without a tracer SECCOMP_RET_TRACE fails with ENOSYS,
+// What is refused must be reported, so it stops; but for a call that every
+// program tries (rows with Deny), which the filter answers. Without a tracer SECCOMP_RET_TRACE fails with ENOSYS,
 // so a process that lost its supervisor can do nothing either.
 package seccomp
 
@@ -36,6 +36,7 @@ const (
 const (
 	retAllow = 0x7fff0000 // SECCOMP_RET_ALLOW
 	retTrace = 0x7ff00000 // SECCOMP_RET_TRACE, data in the lower 16 bits
+	retErrno = 0x00050000 // SECCOMP_RET_ERRNO, errno in the lower 16 bits
 
 	x32Bit = 0x40000000 // __X32_SYSCALL_BIT
 

@@ -62,8 +62,11 @@ func branch(f unix.SockFilter, taken bool) int {
 }
 
 func want(r *syscalls.Row, args [6]uint64) uint32 {
-	if r.Filter.Decide(args) == syscalls.Allow {
+	switch r.Filter.Decide(args) {
+	case syscalls.Allow:
 		return unix.SECCOMP_RET_ALLOW
+	case syscalls.Deny:
+		return unix.SECCOMP_RET_ERRNO | uint32(r.Errno)
 	}
 	return unix.SECCOMP_RET_TRACE | uint32(r.Nr)
 }

@@ -8,6 +8,7 @@ type Action uint8
 const (
 	Allow Action = iota // straight to the kernel, no stop
 	Trace               // stop for the supervisor
+	Deny                // fail with the row's errno, without a stop and unreported
 )
 
 // Filter decides, by number and register arguments alone, whether a use of a
@@ -105,6 +106,12 @@ func refuse(nr int, name string, errno unix.Errno, note string) Row {
 	r := stopping(nr, name, Refuse, note)
 	r.Errno = errno
 	return r
+}
+
+// absent is a refusal that is not worth a stop: what every program tries when it
+// starts, and does without.
+func absent(nr int, name string, errno unix.Errno, note string) Row {
+	return Row{Nr: nr, Name: name, Class: Refuse, Errno: errno, Filter: Filter{Default: Deny}, Note: note}
 }
 
 // withErrno sets the answer to the uses that are not supported.

@@ -31,7 +31,7 @@ const (
 	Emulate               // the supervisor answers, the kernel never sees it
 	Adjust                // the kernel, but arguments or results are corrected
 	Schedule              // may block or wake others: the supervisor parks and wakes
-	Refuse                // nobody: a clean errno and a line in the report
+	Refuse                // nobody: a clean errno and, unless it never stops, a line in the report
 )
 
 func (c Class) String() string {

@@ -11,7 +11,7 @@ func rowsMachine() []Row {
 		emulate(99, "sysinfo", "Uptime from the logical clock; memory, load and process count of the machine that every guest sees (eliminated)."),
 		emulate(318, "getrandom", "Bytes of a ChaCha8 stream from the run's seed, the same for all flags; never blocks (normalised)."),
 		emulate(309, "getcpu", "CPU 0 of node 0 (eliminated)."),
-		refuse(334, "rseq", unix.ENOSYS, "Shows the number of the CPU that the thread runs on, in memory, without any call: refused as by a kernel without CONFIG_RSEQ (eliminated)."),
+		absent(334, "rseq", unix.ENOSYS, "Shows the number of the CPU that the thread runs on, in memory, without any call: refused as by a kernel without CONFIG_RSEQ (eliminated). Every thread of the C library tries it, so the filter answers and no report names it."),
 		refuse(471, "rseq_slice_yield", unix.ENOSYS, "There is no rseq."),
 		refuse(139, "sysfs", unix.ENOSYS, "Lists the file system types of the host's kernel; obsolete, and off by default."),
 		refuse(103, "syslog", unix.EPERM, "The host's kernel messages: as with kernel.dmesg_restrict."),

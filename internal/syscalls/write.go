@@ -13,7 +13,7 @@ import (
 // how says when a call stops: always, never, or on some arguments.
 func (f Filter) how() string {
 	switch {
-	case f.AlwaysAllows():
+	case f.AlwaysAllows(), f.Default == Deny && len(f.Rules) == 0:
 		return "never"
 	case len(f.Rules) == 0:
 		return "always"

@@ -65,7 +65,7 @@ func TestJSON(t *testing.T) {
 	if len(rows) != Newest+1 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	want := jsonRow{334, "rseq", "refuse", "always", true, "ENOSYS", rows[334].Note}
+	want := jsonRow{334, "rseq", "refuse", "never", false, "ENOSYS", rows[334].Note}
 	if rows[334] != want {
 		t.Errorf("row 334 is %+v", rows[334])
 	}

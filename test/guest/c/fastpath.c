@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -57,6 +58,7 @@ SITE(entered, "xorq %%r12, %%r12; jmp 2f; 1: incq %%r12; 2: syscall; testq %%r12
 
 // numbered has the number as an immediate operand, so it is one site per call.
 #define NUMBERED(nr) SITE(numbered_##nr, "movl $" #nr ", %%eax; syscall")
+NUMBERED(1) NUMBERED(18) NUMBERED(82) NUMBERED(83) NUMBERED(84) NUMBERED(87) NUMBERED(217)
 NUMBERED(0) NUMBERED(2) NUMBERED(4) NUMBERED(5) NUMBERED(6) NUMBERED(17) NUMBERED(21)
 NUMBERED(89) NUMBERED(257) NUMBERED(262) NUMBERED(267) NUMBERED(269) NUMBERED(439)
 
@@ -64,9 +66,10 @@ static long numbered(long nr, long a, long b, long c, long d, unsigned *bad)
 {
 	switch (nr) {
 #define CASE(n) case n: return numbered_##n(nr, a, b, c, d, bad);
+	CASE(1) CASE(18) CASE(82) CASE(83) CASE(84) CASE(87) CASE(217)
 	CASE(0) CASE(2) CASE(4) CASE(5) CASE(6) CASE(17) CASE(21) CASE(89) CASE(257) CASE(262) CASE(267) CASE(269) CASE(439)
 	}
-	return -1;
+	return tail(nr, a, b, c, d, bad);
 }
 
 static long libc(long nr, long a, long b, long c, long d, unsigned *bad)
@@ -81,6 +84,8 @@ static const char *const paths[] = {
 	"dir/hole", "/dev/null", "/dev/zero", "/dev/shm", "/dev/shm/s", "/proc/self/exe", "/proc/self/fd/0", "/proc/self/stat", "/proc",
 	"/proc/self/fd/5", "/sys", "/sys/kernel", "/tmp", "", ".", "..", "fifo", "suid", "big",
 };
+// Names that are made, changed and removed.
+static const char *const names[] = {"m0", "m1", "m2", "m3/x", "m3", "m4", "m3/y", "/tmp/m5", "/dev/shm/m6", "/proc/self/m7", "fifo", "m4/z"};
 static int fds[24];
 static char buf[70000], *edge;
 
@@ -101,6 +106,7 @@ static long path(void)
 	}
 	return (long)paths[pick(sizeof paths / sizeof *paths)];
 }
+static long name(void) { return pick(12) ? (long)names[pick(sizeof names / sizeof *names)] : path(); }
 static long memory(void)
 {
 	switch (pick(16)) {
@@ -110,6 +116,12 @@ static long memory(void)
 	case 3: return 0x181000; // the region itself cannot be written
 	}
 	return (long)buf + pick(64);
+}
+// source is memory whose content does not depend on what is patched.
+static long source(void)
+{
+	long m = memory();
+	return m == 0x181000 ? (long)buf : m;
 }
 static long descriptor(void) { return pick(8) ? fds[pick(24)] : (long)pick(3) - 2 + (pick(2) ? 1000 : 0); }
 static long dirfd(void) { return pick(3) ? AT_FDCWD : descriptor(); }
@@ -145,6 +157,7 @@ int main(int argc, char **argv)
 	pipe(p);
 	write(p[1], buf, 9000);
 	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	fcntl(p[1], F_SETFL, O_NONBLOCK);
 	for (int i = 0; i < 24; i++) {
 		switch (i % 8) {
 		case 0: fds[i] = f; break;
@@ -164,14 +177,30 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439};
-		long nr = nrs[pick(13)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316};
+		long nr = nrs[pick(30)], a = 0, b = 0, c = 0, d = 0;
+		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
+		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
+		case SYS_write: a = descriptor(), b = source(), c = size(); break;
+		case SYS_pwrite64: a = descriptor(), b = source(), c = size(), d = (long)pick(40000) - 10; break;
+		case SYS_writev: a = descriptor(), b = (long)v, c = 2; break;
+		case SYS_truncate: a = name(), b = (long)pick(20000) - 10; break;
+		case SYS_ftruncate: a = descriptor(), b = (long)pick(20000) - 10; break;
+		case SYS_rename: case SYS_link: case SYS_symlink: a = name(), b = name(); break;
+		case SYS_renameat2: a = dirfd(), b = name(), c = dirfd(), d = name(); break;
+		case SYS_mkdir: a = name(), b = 0755; break;
+		case SYS_rmdir: case SYS_unlink: a = name(); break;
+		case SYS_unlinkat: a = dirfd(), b = name(), c = pick(2) * AT_REMOVEDIR; break;
+		case SYS_chmod: a = name(), b = pick(010000); break;
+		case SYS_fchmod: a = descriptor(), b = pick(010000); break;
+		case SYS_utimensat: a = dirfd(), b = name(), c = pick(4) ? (long)&times[pick(3)] : 0, d = pick(2) * AT_SYMLINK_NOFOLLOW; break;
+		case SYS_getdents64: a = descriptor(), b = memory(), c = size(); break;
 		case SYS_read: a = descriptor(), b = memory(), c = size(); break;
 		case SYS_pread64: a = descriptor(), b = memory(), c = size(), d = (long)pick(40000) - 10; break;
-		case SYS_open: a = path(), b = flags[pick(10)] | O_NONBLOCK, c = 0600; break;
+		case SYS_open: a = pick(2) ? name() : path(), b = flags[pick(10)] | O_NONBLOCK, c = 0600; break;
 		case SYS_openat: a = dirfd(), b = path(), c = flags[pick(10)] | O_NONBLOCK, d = 0600; break;
-		case SYS_stat: case SYS_lstat: a = path(), b = memory(); break;
+		case SYS_stat: case SYS_lstat: a = pick(2) ? name() : path(), b = memory(); break;
 		case SYS_fstat: a = descriptor(), b = memory(); break;
 		case SYS_newfstatat: a = dirfd(), b = path(), c = memory(), d = pick(3) ? pick(2) * AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH; break;
 		case SYS_access: a = path(), b = pick(9); break;

@@ -108,6 +108,9 @@ int main(int argc, char **argv)
 	char *s = realpath(argv[2], dir);
 	MUST(s);
 	only = argc > 3 ? argv[3] : 0;
+	// Natively there may be a SIGHUP that nohup ignores.
+	for (int i = 1; i < 65; i++)
+		signal(i, SIG_DFL);
 	begin(atoll(argv[1]), "0");
 	node();
 	show('r', stdout);
