@@ -129,6 +129,7 @@ func (k *Kernel) writeSocket(t *Task, f *file) verdict {
 			}
 		}
 	}
+	k.autobindSender(f)
 	return k.writeStream(t, f)
 }
 

@@ -10,6 +10,7 @@ type inodeMap struct {
 	m              map[inodeKey]uint64
 	next, nextProc uint64
 	nextCookie     uint64
+	nextSocket     uint64 // SO_COOKIE
 }
 
 type inodeKey struct {
@@ -32,6 +33,8 @@ func (m *inodeMap) get(kind string, ino uint64) uint64 {
 		n = &m.nextProc
 	case "cookie":
 		n = &m.nextCookie
+	case "socket cookie":
+		n = &m.nextSocket
 	}
 	*n++
 	m.m[key] = *n

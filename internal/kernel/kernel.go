@@ -88,13 +88,17 @@ type Kernel struct {
 	root    *Process
 	init    int // host pid of pid 1
 
-	waiters  epollSet
-	futexes  futexTable
-	inodes   inodeMap
-	inet     *inet.Table
-	devices  hostDevices
-	stdio    stdio
-	timerfds []*timerFD
+	waiters epollSet
+	futexes futexTable
+	inodes  inodeMap
+	inet    *inet.Table
+	// autobound numbers the names of autobind; passcred: a unix socket may
+	// get one by sending.
+	autobound int
+	passcred  bool
+	devices   hostDevices
+	stdio     stdio
+	timerfds  []*timerFD
 
 	sems               ipcIDs[*semSet]
 	semsUsed           int // semaphores in all sets

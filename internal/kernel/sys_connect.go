@@ -22,6 +22,7 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		f.close()
 		return t.fail(unix.ECONNREFUSED)
 	}
+	k.autobindSender(&f)
 	if f.class != fdSocket || f.nonblock() {
 		f.close()
 		return pass

@@ -46,6 +46,9 @@ func (k *Kernel) readProc(t *Task, f *file) verdict {
 	if strings.HasPrefix(rel, "sysvipc/") {
 		facts.IPC = k.sysvipc(rel, raw)
 	}
+	if _, _, name := procIDs(rel); strings.HasPrefix(name, "net/") {
+		facts.Sockets = k.inet.ProcLines(name[len("net/"):], func(ino uint64) uint64 { return k.inodes.get("socket", ino) })
+	}
 	text, ok := k.norm.File(rel, raw, facts)
 	if !ok {
 		// A kernel with another format: nothing that the guest did.

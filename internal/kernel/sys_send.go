@@ -27,6 +27,7 @@ func sysSend(k *Kernel, t *Task) verdict {
 		}
 		return k.withoutDestination(t, func() verdict { return k.send(t, &f, fi) })
 	}
+	k.autobindSender(&f)
 	return k.send(t, &f, fi)
 }
 

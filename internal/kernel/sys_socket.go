@@ -111,6 +111,14 @@ func sysBind(k *Kernel, t *Task) verdict {
 		if f.class == fdSocket && k.usesReserved(t, 1) {
 			return t.fail(unix.EADDRINUSE)
 		}
+		if f.class == fdSocket && t.intArg(2) == 2 { // sizeof(sa_family_t)
+			if fam, _ := t.sockaddr(t.arg(1), 2); len(fam) == 2 && fam[0] == unix.AF_UNIX && fam[1] == 0 {
+				if e := k.autobind(&f); e != 0 {
+					return t.fail(e)
+				}
+				return t.done(0)
+			}
+		}
 		return pass
 	}
 	b, e := t.sockaddr(t.arg(1), t.intArg(2))

@@ -15,19 +15,16 @@ const (
 	soSndtimeoNew = 67
 )
 
-// getsockopt(2): options that carry numbers of the host's kernel are refused.
+// getsockopt(2): numbers of the host's kernel are replaced.
 func sysGetsockopt(k *Kernel, t *Task) verdict {
-	const soCookie, soNetnsCookie, soIncomingCPU = 57, 71, 49
 	level, name := t.intArg(1), t.intArg(2)
-	if level == unix.SOL_SOCKET {
-		switch name {
-		case soCookie, soNetnsCookie, soIncomingCPU:
-			k.refuse(t, "getsockopt of a kernel cookie", unix.ENOPROTOOPT)
-			return t.fail(unix.ENOPROTOOPT)
-		}
-	}
 	f := k.file(t, t.intArg(0))
 	defer f.close()
+	if level == unix.SOL_SOCKET && f.class == fdSocket && !k.isOutside(&f) {
+		if v, ok := k.hostOption(&f, name); ok {
+			return k.putOption(t, level, v)
+		}
+	}
 	s := k.inetOf(&f)
 	if s == nil || inKernel(s, level, name) {
 		return pass
@@ -38,6 +35,24 @@ func sysGetsockopt(k *Kernel, t *Task) verdict {
 	}
 	return k.putOption(t, level, v)
 }
+
+// hostOption gives the options that the kernel takes from counters of the
+// host and from the CPU that a packet came by.
+func (k *Kernel) hostOption(f *file, name int) ([]byte, bool) {
+	const soNetnsCookie = 71
+	switch name {
+	case unix.SO_COOKIE:
+		c, err := unix.GetsockoptUint64(f.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+		return int8s(k.inodes.get("socket cookie", c)), err == nil
+	case soNetnsCookie:
+		return int8s(1), true
+	case unix.SO_INCOMING_CPU:
+		return int4(0), true
+	}
+	return nil, false
+}
+
+func int8s(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 
 // putOption writes the value of an option where getsockopt(2) wants it.
 func (k *Kernel) putOption(t *Task, level int, v []byte) verdict {
@@ -150,6 +165,9 @@ func sysSetsockopt(k *Kernel, t *Task) verdict {
 	s := k.inetOf(&f)
 	level, name := t.intArg(1), t.intArg(2)
 	if s == nil || inKernel(s, level, name) {
+		if level == unix.SOL_SOCKET && (name == unix.SO_PASSCRED || name == unix.SO_PASSPIDFD) {
+			k.passcred = true
+		}
 		return pass
 	}
 	n := t.intArg(4)

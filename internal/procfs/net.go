@@ -1,6 +1,9 @@
 package procfs
 
-import "embed"
+import (
+	"embed"
+	"slices"
+)
 
 //go:embed data/net/*.txt
 var netData embed.FS
@@ -11,8 +14,8 @@ const (
 )
 
 // netTexts are the files of proc_pid_net(5): a loopback that nothing passed,
-// and no sockets, since the guest's internet sockets are not the kernel's and
-// unix sockets would show kernel addresses and inode numbers.
+// and no sockets. The guest's internet sockets are not the kernel's, and the
+// supervisor adds their lines; unix sockets would show kernel addresses.
 func netTexts() []struct{ name, text string } {
 	return []struct{ name, text string }{
 		{"anycast6", ""},
@@ -58,6 +61,7 @@ func netFile(name string) ([]byte, bool) {
 	return b, err == nil
 }
 
-func netRule(_ *Normaliser, w where, _ []byte, _ Facts) ([]byte, bool) {
-	return netFile(w.name[len("net/"):])
+func netRule(_ *Normaliser, w where, _ []byte, f Facts) ([]byte, bool) {
+	b, ok := netFile(w.name[len("net/"):])
+	return append(slices.Clip(b), f.Sockets...), ok
 }

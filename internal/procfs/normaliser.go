@@ -33,6 +33,7 @@ type Facts struct {
 	Comm     string    // shown for pid 1, whose program is ours; others keep the kernel's
 	Groups   *[]uint32 // supplementary groups; nil: as the kernel has them
 	IPC      []byte    // sysvipc/*: the whole text, which the supervisor renders
+	Sockets  []byte    // net/tcp and the like: the lines below the header
 	FDIno    uint64    // fdinfo: st_ino as the guest sees it; 0: mapped from FDDev and the kernel's
 	FDDev    uint64    // fdinfo: the kernel's st_dev of the open file
 	Tunables Tunables

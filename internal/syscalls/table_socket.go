@@ -5,7 +5,7 @@ import "golang.org/x/sys/unix"
 const (
 	noteRecv = "Parks until there is data, which comes in the order of the sends; datagrams of UDP and netlink are handed over by the supervisor (ordered)."
 	noteSend = "Parks while the peer's buffer is full; the order of messages is the run queue's. An address outside the container gives ENETUNREACH and a line in the report (ordered)."
-	noteOpt  = "On internet sockets options are kept and shown as Linux does, with fixed defaults; unknown ones are refused. On unix sockets they are the kernel's (normalised)."
+	noteOpt  = "On internet sockets options are kept and shown as Linux does, with fixed defaults; unknown ones are refused. On unix sockets they are the kernel's. SO_COOKIE counts from 1 (normalised)."
 )
 
 // rowsSocket are the sockets. Internet and route netlink sockets are unix
@@ -20,7 +20,7 @@ func rowsSocket() []Row {
 		schedule(42, "connect", "Parks while the listener's queue is full; a poll for the listener, so an event. TCP on the loopback connects at once; the outside is unreachable: ENETUNREACH, reported (ordered)."),
 		schedule(43, "accept", "Parks until a peer connects; peers come in the order of their calls (ordered)."),
 		schedule(288, "accept4", "As accept(2)."),
-		adjust(49, "bind", "Unix names are the kernel's. Ports are reserved by the supervisor, ephemeral ones come from a counter (normalised)."),
+		adjust(49, "bind", "Unix names are the kernel's, but those of autobind, which are random there, come from a counter. Ports are reserved by the supervisor, ephemeral ones come from a counter (normalised)."),
 		counted(50, "listen", "Makes connect(2) succeed elsewhere: an event."),
 		adjust(51, "getsockname", "The internet address that the supervisor keeps; unix names are the guest's (normalised)."),
 		adjust(52, "getpeername", "As getsockname(2)."),

@@ -45,6 +45,11 @@ func main() {
 			}
 		}
 		fmt.Println()
+	case "tcp":
+		if err := tcp(); err != nil {
+			fmt.Fprintln(os.Stderr, "wrong:", err)
+			os.Exit(1)
+		}
 	case "rand":
 		fmt.Println(rand.Uint64(), maphash.String(maphash.MakeSeed(), "x"))
 	case "time":

@@ -1,0 +1,20 @@
+package probes
+
+func inetTable() []Probe {
+	const s = "Sockets and other IPC"
+	return []Probe{
+		{Section: s, Line: "loopback TCP and UDP, v4 and v6: ephemeral ports", Name: "inet_ports"},
+		{Section: s, Line: "accept order of racing clients", Name: "inet_race", Varies: Answer, Why: "stable on a quiet host"},
+		{Section: s, Line: "short reads, how much a connection holds", Name: "inet_sizes"},
+		{Section: s, Line: "connect to a closed port and to the outside; other families", Name: "inet_outside", Varies: Answer, Why: "unreachable whatever the host can reach"},
+		{Section: s, Line: "bind again right after close", Name: "inet_rebind", Varies: Answer, Why: "no TIME_WAIT: natively SO_REUSEADDR only"},
+		{Section: s, Line: "epoll edge and level, many fds in one set", Name: "inet_epoll", Varies: Answer, Why: "what is ready follows from the order of the writes"},
+		{Section: s, Line: "autobind names (abstract unix, netlink)", Name: "inet_autobind"},
+		{Section: s, Line: "SO_COOKIE, SO_NETNS_COOKIE, SO_INCOMING_CPU", Name: "inet_cookies"},
+		{Section: s, Line: "TCP_INFO", Name: "inet_tcp_info"},
+		{Section: s, Line: "interface list, addresses, routes", Name: "inet_interfaces", Varies: Host},
+		{Section: s, Line: "/proc/net/tcp", Name: "inet_proc"},
+		{Section: s, Line: "interfaces and sockets as ip and ss show them", Name: "inet_tools", Cmd: "ip -s a; ip r; ss -an", Needs: "ip", Varies: Host},
+		{Section: s, Line: "a Go server and clients in goroutines", Name: "inet_go", Cmd: `{go} tcp`},
+	}
+}
