@@ -10,6 +10,8 @@
 // places; the guest never sees the FUSE root itself.
 package detfs
 
+import "dettrace/internal/stopwatch"
+
 // ServerCommand is the hidden subcommand that runs the server.
 const ServerCommand = "__detfs"
 
@@ -25,6 +27,7 @@ type Config struct {
 	// told owner 0 for every file; the virtual owner still travels in
 	// st_blocks (see PackBlocks).
 	SingleID bool   `json:"single_id"`
+	Profile  bool   `json:"profile"`   // measure how long requests take
 	MaxBytes uint64 `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
 }
 
@@ -157,9 +160,9 @@ type Summary struct {
 	Layers []LayerSummary `json:"layers"`
 	// ChangesDigest is the SHA-256 of the canonical changes (same bytes as the
 	// tar of TarRequest{Changes: true}).
-	ChangesDigest string            `json:"changes_digest"`
-	Changed       int               `json:"changed"`  // number of changed paths
-	Requests      map[string]uint64 `json:"requests"` // FUSE requests by opcode name
+	ChangesDigest string                    `json:"changes_digest"`
+	Changed       int                       `json:"changed"`  // number of changed paths
+	Requests      map[string]stopwatch.Span `json:"requests"` // FUSE requests by opcode name; times with Profile
 }
 
 // LayerSummary describes one mount at the end of the run.

@@ -17,7 +17,7 @@ func requests(t *testing.T, c *Client, do func()) map[string]uint64 {
 	must(t, err)
 	got := map[string]uint64{}
 	for k, n := range after.Requests {
-		if n -= before.Requests[k]; n > 0 && k != "forget" && k != "batch_forget" {
+		if n := n.Count - before.Requests[k].Count; n > 0 && k != "forget" && k != "batch_forget" {
 			got[k] = n
 		}
 	}

@@ -119,7 +119,7 @@ func TestMount(t *testing.T) {
 	}
 	sum, err := c.Finish()
 	must(t, err)
-	if sum.Changed != len(want) || len(sum.Layers) != 1 || sum.Requests["lookup"] == 0 {
+	if sum.Changed != len(want) || len(sum.Layers) != 1 || sum.Requests["lookup"].Count == 0 {
 		t.Fatalf("summary: %+v", sum)
 	}
 	must(t, c.Err())

@@ -17,6 +17,7 @@ import (
 
 	"dettrace/internal/fuse"
 	"dettrace/internal/image"
+	"dettrace/internal/stopwatch"
 )
 
 // Descriptors that the client leaves to the server.
@@ -195,6 +196,7 @@ func (s *server) serve(file *os.File) error {
 		return errors.New("detfs: serve: bad call")
 	}
 	s.conn = fuse.NewConn(int(file.Fd()), s.f, &s.f.mu)
+	s.conn.Watch = stopwatch.New(s.f.cfg.Profile)
 	go func() {
 		runtime.LockOSThread()
 		// Closing aborts the connection: after an error the guest gets
@@ -280,7 +282,7 @@ func (s *server) finish() (*Summary, error) {
 	}
 	sum.Changed = len(list)
 	if s.conn != nil {
-		sum.Requests = s.conn.Counts()
+		sum.Requests = s.conn.Spans()
 	}
 	return sum, nil
 }

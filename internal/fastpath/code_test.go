@@ -3,72 +3,88 @@ package fastpath
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
 )
 
 // TestTextIsSelfContained decodes the region's code: every branch stays inside
-// or goes through rcx into the stub, no operand is relative to the instruction
-// pointer, none uses a segment or a vector register, and memory is reached only
-// through r11 (the state), rcx (the class table, a stub, a link) or r8 (the guest's
-// buffer).
+// or goes into the stub, no operand is relative to the instruction pointer, none
+// uses a segment or a vector register, and memory is reached only through r11
+// (the state), rcx (the class table, a stub, a link) or r8 (the guest's buffer); in
+// that for rdtsc, through rdx (the state).
 func TestTextIsSelfContained(t *testing.T) {
-	b := text()
-	if len(b) < 100 || len(b) > classOffset {
-		t.Fatalf("text of %d bytes", len(b))
-	}
-	starts := map[int]bool{}
-	var targets []int
-	calls, outs := 0, 0
-	for at := 0; at < len(b); {
-		in, err := x86asm.Decode(b[at:], 64)
-		if err != nil {
-			t.Fatalf("at %#x: %v", at, err)
-		}
-		starts[at] = true
-		switch in.Op {
-		case x86asm.SYSCALL:
-			calls++
-		case x86asm.CALL, x86asm.RET, x86asm.INT, x86asm.PUSH, x86asm.POP:
-			t.Errorf("at %#x: %v", at, in)
-		}
-		for _, a := range in.Args {
-			switch a := a.(type) {
-			case x86asm.Rel:
-				targets = append(targets, at+in.Len+int(a))
-			case x86asm.Mem:
-				ok := a.Base == x86asm.R11 || a.Base == x86asm.R8 || a.Base == x86asm.RCX
-				if !ok || a.Segment != 0 {
+	for _, c := range []struct {
+		name        string
+		text        []byte
+		room        int
+		bases       []x86asm.Reg
+		calls, outs int
+	}{
+		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX}, 4, 2},
+		{"tsc", text(tscAddr()), classOffset - tscOffset, []x86asm.Reg{x86asm.RDX}, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := c.text
+			if len(b) < 90 || len(b) > c.room {
+				t.Fatalf("text of %d bytes", len(b))
+			}
+			starts := map[int]bool{}
+			var targets []int
+			calls, outs := 0, 0
+			for at := 0; at < len(b); {
+				in, err := x86asm.Decode(b[at:], 64)
+				if err != nil {
+					t.Fatalf("at %#x: %v", at, err)
+				}
+				starts[at] = true
+				switch in.Op {
+				case x86asm.SYSCALL:
+					calls++
+				case x86asm.CALL, x86asm.RET, x86asm.INT, x86asm.PUSH, x86asm.POP:
 					t.Errorf("at %#x: %v", at, in)
 				}
-			case x86asm.Reg:
-				if a > x86asm.R15 {
-					t.Errorf("at %#x: %v", at, in)
-				}
-				if in.Op == x86asm.JMP {
-					outs++
-					if a != x86asm.RCX {
-						t.Errorf("at %#x: %v", at, in)
+				for _, a := range in.Args {
+					switch a := a.(type) {
+					case x86asm.Rel:
+						targets = append(targets, at+in.Len+int(a))
+					case x86asm.Mem:
+						out := in.Op == x86asm.JMP && a.Base == 0 && a.Index == 0 && a.Disp == State+offJump
+						if out {
+							outs++
+						} else if !slices.Contains(c.bases, a.Base) || a.Segment != 0 {
+							t.Errorf("at %#x: %v", at, in)
+						}
+					case x86asm.Reg:
+						if a > x86asm.R15 {
+							t.Errorf("at %#x: %v", at, in)
+						}
+						if in.Op == x86asm.JMP {
+							outs++
+							if a != x86asm.RCX {
+								t.Errorf("at %#x: %v", at, in)
+							}
+						}
 					}
 				}
+				at += in.Len
 			}
-		}
-		at += in.Len
-	}
-	for _, to := range targets {
-		if !starts[to] {
-			t.Errorf("a branch leads to %#x, which is no instruction", to)
-		}
-	}
-	if calls < 4 || outs != 2 {
-		t.Errorf("%d system calls, %d ways out", calls, outs)
+			for _, to := range targets {
+				if !starts[to] {
+					t.Errorf("a branch leads to %#x, which is no instruction", to)
+				}
+			}
+			if calls < c.calls || outs != c.outs {
+				t.Errorf("%d system calls, %d ways out", calls, outs)
+			}
+		})
 	}
 }
 
 // TestLayout checks the constants that the code repeats.
 func TestLayout(t *testing.T) {
-	b := text()
+	b := text(codeAddr())
 	le := binary.LittleEndian
 	for name, v := range map[string]uint32{"STATE": State, "CLASS": Base + classOffset} {
 		if !bytes.Contains(b, le.AppendUint32(nil, v)) {
@@ -88,6 +104,15 @@ func TestLayout(t *testing.T) {
 	} {
 		if !bytes.Contains(b, c) {
 			t.Errorf("%s: no % x in the code", name, c)
+		}
+	}
+	clock := text(tscAddr())
+	for name, c := range map[string][]byte{
+		"STATE": le.AppendUint32(nil, State), "STUB_LEAVE": {0x48, 0x83, 0xc0, stubLeave}, "STUB_DONE": {0x48, 0x83, 0xc0, stubDone},
+		"budget": {0x48, 0x3b, 0x02}, "TSC": le.AppendUint32([]byte{0x48, 0x03, 0x82}, offTSC), "TICK": le.AppendUint32([]byte{0x48, 0x0f, 0xaf, 0x82}, offTick),
+	} {
+		if !bytes.Contains(clock, c) {
+			t.Errorf("%s: no % x in the code for rdtsc", name, c)
 		}
 	}
 	if Base%4096 != 0 || State%4096 != 0 || End > 0x200000 {

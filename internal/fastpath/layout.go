@@ -44,6 +44,8 @@ const (
 
 	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
 
+	tscOffset = 0x800 // the code for rdtsc
+
 	// FileSize is the size of the file that both are mapped from, in order.
 	FileSize = TextSize + StateSize
 )
@@ -58,6 +60,9 @@ const (
 	offVolumeIno = 64 // as are those below this
 	offNoOpen    = 72 // not 0: opening a file may block
 	offFuseMinor = 112
+	offTSC       = 128 // the time stamp counter when the thread was let go
+	offTick      = 136 // what a call that is served adds to it
+	offJump      = 168 // where the code for rdtsc goes on
 )
 
 // Class says how the region serves a call. The numbers are in code_amd64.s.

@@ -36,7 +36,8 @@ func New(f *os.File, facts Facts) (*Region, error) {
 		return nil, err
 	}
 	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}}
-	copy(mem, text())
+	copy(mem, text(codeAddr()))
+	copy(mem[tscOffset:], text(tscAddr()))
 	for _, c := range table() {
 		mem[classOffset+c.nr] = byte(c.class)
 		r.classes[c.nr] = c.class
@@ -69,10 +70,13 @@ func (r *Region) guard(f func()) {
 	f()
 }
 
-// Arm lets the next thread make up to n calls that are served.
-func (r *Region) Arm(n int) {
+// Arm lets the next thread make up to n calls that are served. The time stamp
+// counter is at tsc, and each call adds tick to it.
+func (r *Region) Arm(n int, tsc, tick uint64) {
 	r.guard(func() {
 		r.armed = uint64(max(n, 0))
+		r.state.word(offTSC).Store(tsc)
+		r.state.word(offTick).Store(tick)
 		r.state.word(offBudget).Store(r.armed)
 	})
 }
@@ -110,7 +114,7 @@ func InCode(rip uint64) bool { return rip >= Base && rip < Base+classOffset }
 func InStub(rip uint64) bool { return rip >= Base+stubOffset && rip < Base+TextSize }
 
 // newStub writes the stub of s into the region; false says that there is no room.
-func (r *Region) newStub(s *Site, fixed bool) bool {
+func (r *Region) newStub(s *Site, k kind) bool {
 	if r.stubs == maxStubs {
 		return false
 	}
@@ -119,7 +123,7 @@ func (r *Region) newStub(s *Site, fixed bool) bool {
 	at := uint64(Base + stubOffset + i*stubSize)
 	slot := pointerOffset + 8*i
 	r.guard(func() {
-		copy(r.mem[at-Base:], stub(at, s, fixed))
+		copy(r.mem[at-Base:], stub(at, s, k))
 		binary.LittleEndian.PutUint64(r.mem[slot:], at)
 	})
 	s.Done = at + stubDone

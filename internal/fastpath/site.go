@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	callSize  = 2 // syscall
+	callSize  = 2 // syscall, rdtsc
 	movSize   = 5 // mov $imm32, %eax
 	patchSize = 7 // jmp *abs32
 	maxTail   = stubSize - stubTail - stubJump
@@ -21,7 +21,17 @@ const (
 	short = 128 + 2
 )
 
-// Site is a system call instruction whose surroundings allow to replace it.
+// kind is what a site is.
+type kind uint8
+
+const (
+	tailCall  kind = iota // a system call, and the instructions behind it
+	fixedCall             // mov $nr, %eax; syscall
+	tscRead               // rdtsc, and the instructions behind it
+)
+
+// Site is a system call instruction, or rdtsc, whose surroundings allow to
+// replace it.
 type Site struct {
 	Addr     uint64 // of the instruction
 	Start    uint64 // of the replaced bytes
@@ -69,14 +79,22 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 		return s
 	}
 	at := int(addr - base)
-	if addr < base || at+callSize > len(text) || text[at] != 0x0f || text[at+1] != 0x05 {
+	if addr < base || at+callSize > len(text) || text[at] != 0x0f {
 		return nil
 	}
-	s, fixed := fixedSite(addr, at, text)
-	if s == nil {
-		s = tailSite(addr, at, text)
+	var s *Site
+	k := tailCall
+	switch text[at+1] {
+	case 0x05:
+		if s = fixedSite(addr, at, text); s != nil {
+			k = fixedCall
+		} else {
+			s = tailSite(addr, at, text)
+		}
+	case 0x31:
+		k, s = tscRead, tailSite(addr, at, text)
 	}
-	if s == nil || entered(s, int(s.Start-base), text) || !r.newStub(s, fixed) {
+	if s == nil || entered(s, int(s.Start-base), text) || !r.newStub(s, k) {
 		return nil
 	}
 	if r.sites[addr] == nil {
@@ -88,12 +106,12 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 }
 
 // fixedSite is "mov $nr, %eax; syscall".
-func fixedSite(addr uint64, at int, text []byte) (*Site, bool) {
+func fixedSite(addr uint64, at int, text []byte) *Site {
 	i := at - movSize
 	if i < 0 || text[i] != 0xb8 || binary.LittleEndian.Uint32(text[i+1:]) >= pointerOffset-classOffset || !startsAt(text, i) {
-		return nil, false
+		return nil
 	}
-	return &Site{Addr: addr, Start: addr - movSize, Old: bytes.Clone(text[i : at+callSize])}, true
+	return &Site{Addr: addr, Start: addr - movSize, Old: bytes.Clone(text[i : at+callSize])}
 }
 
 // tailSite takes the instructions behind the call, such as "cmp $-4096, %rax",

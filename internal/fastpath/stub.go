@@ -11,23 +11,31 @@ const (
 )
 
 // stub is the code behind a patched site, to lie at address at: it asks the
-// region, makes the call if that leaves, and goes on behind the site.
-func stub(at uint64, s *Site, fixed bool) []byte {
+// region, makes the call (or reads the counter) if that leaves, and goes on
+// behind the site.
+func stub(at uint64, s *Site, k kind) []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 0, stubSize)
-	if fixed {
+	to, arg, op := uint64(Base), byte(0xb9), byte(0x05) // mov $stub, %ecx; syscall
+	switch k {
+	case fixedCall:
 		b = append(b, s.Old[:movSize]...) // mov $nr, %eax
-	} else {
+	case tscRead:
+		to, arg, op = Base+tscOffset, 0xb8, 0x31 // mov $stub, %eax; rdtsc
+		fallthrough
+	default:
 		b = append(b, 0x0f, 0x1f, 0x44, 0, 0) // nop
 	}
-	b = append(b, 0xb9) // mov $stub, %ecx
+	b = append(b, arg)
 	b = le.AppendUint32(b, uint32(at))
 	b = append(b, 0xe9) // jmp code
-	b = le.AppendUint32(b, uint32(Base-(at+uint64(len(b))+4)))
-	b = append(b, 0xcc)       // int3
-	b = append(b, 0x0f, 0x05) // syscall
-	b = append(b, 0x48, 0xb9) // movabs $next, %rcx: what the instruction leaves there
-	b = le.AppendUint64(b, s.Addr+callSize)
+	b = le.AppendUint32(b, uint32(to-(at+uint64(len(b))+4)))
+	b = append(b, 0xcc) // int3
+	b = append(b, 0x0f, op)
+	if k != tscRead {
+		b = append(b, 0x48, 0xb9) // movabs $next, %rcx: what the instruction leaves there
+		b = le.AppendUint64(b, s.Addr+callSize)
+	}
 	b = append(b, s.tail()...)
 	b = append(b, 0xff, 0x25, 0, 0, 0, 0) // jmp *(%rip)
 	return le.AppendUint64(b, s.Start+uint64(len(s.Old)))

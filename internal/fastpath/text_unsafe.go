@@ -19,13 +19,19 @@ func code()
 // wrapper between calling conventions.
 func codeAddr() *byte
 
+// tsc is the code for rdtsc (tsc_amd64.s). It is copied, never called.
+//
+//lint:ignore U1000 assembly takes its address
+func tsc()
+
+func tscAddr() *byte
+
 // endMark follows the last instruction of code.
 const endMark = "\x0f\x0bdt-end"
 
-// text copies the region's text out of our own binary. It reads byte by byte
-// up to the mark and so never beyond the symbol.
-func text() []byte {
-	p := codeAddr()
+// text copies text of the region, which begins at p, out of our own binary. It
+// reads byte by byte up to the mark and so never beyond the symbol.
+func text(p *byte) []byte {
 	for n := len(endMark); ; n++ {
 		if b := unsafe.Slice(p, n); bytes.HasSuffix(b, []byte(endMark)) {
 			return bytes.Clone(b[:n-len(endMark)])

@@ -178,7 +178,7 @@ func TestReplies(t *testing.T) {
 	if string(fs.data) != "abc" {
 		t.Errorf("setxattr value %q", fs.data)
 	}
-	if n := c.Counts()["unknown"]; n != 1 {
+	if n := c.Spans()["unknown"].Count; n != 1 {
 		t.Errorf("unknown requests counted: %d", n)
 	}
 }

@@ -6,23 +6,32 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+
+	"dettrace/internal/stopwatch"
 )
 
 // Conn is one FUSE connection. Loop owns the descriptor's reading side;
 // InvalAttr may be called from any goroutine (a write to /dev/fuse is one
 // message).
 type Conn struct {
-	fd     int
-	fs     FS
-	lock   sync.Locker // held while a request is handled
-	in     []byte
-	out    []byte
-	r      Request // these four are scratch: passed to the FS, they would escape
-	e      Entry
-	set    SetAttrIn
-	dir    DirList
-	counts [opMax + 1]uint64
-	minor  uint32
+	fd    int
+	fs    FS
+	lock  sync.Locker // held while a request is handled
+	in    []byte
+	out   []byte
+	r     Request // these four are scratch: passed to the FS, they would escape
+	e     Entry
+	set   SetAttrIn
+	dir   DirList
+	spans [opMax + 1]stopwatch.Span
+	minor uint32
+
+	op         uint32 // of the last request
+	start      int64  // of the last message
+	began, end int64  // of the last request: added when the next one comes
+
+	// Watch, if on, measures how long requests take.
+	Watch stopwatch.Watch
 }
 
 // NewConn makes a connection over fd, which stays the caller's. lock is held
@@ -56,20 +65,21 @@ func (c *Conn) Loop() error {
 		if n == 0 {
 			return nil
 		}
+		c.start = c.Watch.Now()
 		reply, err := c.handle(c.in[:n])
 		if err != nil {
 			return err
 		}
-		if reply == nil {
-			continue
-		}
-		// ENOENT: the caller died meanwhile.
-		if _, err := syscall.Write(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
-			if errors.Is(err, syscall.ENODEV) {
-				return nil
+		if reply != nil {
+			// ENOENT: the caller died meanwhile.
+			if _, err := syscall.Write(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
+				if errors.Is(err, syscall.ENODEV) {
+					return nil
+				}
+				return fmt.Errorf("fuse: reply: %w", err)
 			}
-			return fmt.Errorf("fuse: reply: %w", err)
 		}
+		c.end = c.Watch.Now()
 	}
 }
 
@@ -81,7 +91,9 @@ func (c *Conn) handle(msg []byte) ([]byte, error) {
 	}
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	c.counts[min(r.Op, opMax)]++
+	c.spans[c.op].NS += c.end - c.began
+	c.op, c.began = min(r.Op, opMax), c.start
+	c.spans[c.op].Count++
 	body := c.out[outHeaderSize:]
 	var n int
 	var errno syscall.Errno
@@ -115,13 +127,14 @@ func (c *Conn) InvalAttr(node uint64) error {
 	return nil
 }
 
-// Counts returns how many requests of each kind came so far. The caller
-// holds the lock.
-func (c *Conn) Counts() map[string]uint64 {
-	m := make(map[string]uint64)
-	for op, n := range c.counts {
-		if n > 0 {
-			m[opName(uint32(op))] += n
+// Spans returns how many requests of each kind came so far and, with Watch, how
+// long they took. The caller sees to it that no request is under way.
+func (c *Conn) Spans() map[string]stopwatch.Span {
+	m := make(map[string]stopwatch.Span)
+	for op, s := range c.spans {
+		if s.Count > 0 {
+			name := opName(uint32(op))
+			m[name] = stopwatch.Span{Count: m[name].Count + s.Count, NS: m[name].NS + s.NS}
 		}
 	}
 	return m

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +24,7 @@ func sysSignalfd(k *Kernel, _ *Task) verdict {
 // epollSignals looks into the epoll set f. mask is what its signalfds accept,
 // 0 if there is none; fds are duplicates of its other files.
 func (k *Kernel) epollSignals(t *Task, f *file) (fds []waitFD, mask uint64) {
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
+	b, err := readProc("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
 	if err != nil {
 		return nil, 0
 	}

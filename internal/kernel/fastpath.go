@@ -52,7 +52,7 @@ func (m *fastMM) signalled(sig unix.Signal) {
 func (k *Kernel) armFast() {
 	if k.fast != nil {
 		n := k.sched.Budget(tickNS)
-		k.fast.Arm(n)
+		k.fast.Arm(n, k.tsc(), tickNS)
 		k.cfg.SetBudget(n, tickNS)
 	}
 }
@@ -82,16 +82,21 @@ const sweep = 1 << 20
 // stop it stands, if the region serves such calls, and the others near by that
 // are known from elsewhere.
 func (k *Kernel) speedUp(t *Task) {
+	if k.fast == nil || t.retrying || t.data != uint32(t.regs.Orig_rax) || !k.fast.Serves(int(int64(t.regs.Orig_rax))) {
+		return
+	}
+	if s := k.replace(t, t.regs.Rip-2); s != nil { // the bytes behind the call are another instruction's now
+		t.regs.Rip = s.Done
+		t.rewrite()
+	}
+}
+
+// replace replaces the instruction at addr, at which t stands, and known ones
+// near by. It returns the site of the first, or nil if it stays.
+func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	m := &t.proc.mm.fast
-	if k.fast == nil || !m.mapped || t.retrying || !k.fast.Serves(int(int64(t.regs.Orig_rax))) {
-		return
-	}
-	addr := t.regs.Rip - 2
-	if addr < fastpath.End && addr >= fastpath.Base || t.data != uint32(t.regs.Orig_rax) {
-		return
-	}
-	if m.handler || m.ignored && k.handles(t) {
-		return
+	if k.fast == nil || !m.mapped || addr < fastpath.End && addr >= fastpath.Base || m.handler || m.ignored && k.handles(t) {
+		return nil
 	}
 	list := k.knownSites(t, m, k.fast.Addrs(addr-sweep, addr+sweep))
 	if k.fast.Wanted(addr) {
@@ -99,21 +104,44 @@ func (k *Kernel) speedUp(t *Task) {
 			list = append(list, s)
 		}
 	}
+	var at *fastpath.Site
 	for _, s := range list {
 		if k.occupied(t, s) {
 			continue
 		}
-		mem, err := t.proc.memFile()
-		if err != nil {
-			return // not ours to write: its calls stop
+		if !k.patch(t, s) {
+			return at // not ours to write: its calls stop
 		}
-		if _, err := mem.WriteAt(s.New, int64(s.Start)); err != nil {
+		if s.Addr == addr {
+			at = s
+		}
+	}
+	return at
+}
+
+// patch replaces the bytes of s in t's memory.
+func (k *Kernel) patch(t *Task, s *fastpath.Site) bool {
+	mem, err := t.proc.memFile()
+	if err != nil {
+		return false
+	}
+	if _, err := mem.WriteAt(s.New, int64(s.Start)); err != nil {
+		return false
+	}
+	t.proc.mm.fast.add(s)
+	return true
+}
+
+// replaceKnown replaces what is known of a fresh image around its first
+// instruction, which is the dynamic linker's if there is one.
+func (k *Kernel) replaceKnown(t *Task, start uint64) {
+	m := &t.proc.mm.fast
+	if k.fast == nil || !m.mapped {
+		return
+	}
+	for _, s := range k.knownSites(t, m, k.fast.Addrs(start-min(sweep, start), start+sweep)) {
+		if !k.patch(t, s) {
 			return
-		}
-		m.add(s)
-		if s.Addr == addr { // the bytes behind the call are another instruction's now
-			t.regs.Rip = s.Done
-			t.rewrite()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -26,14 +27,16 @@ func (k *Kernel) fixImage(t *Task) error {
 	sp := t.regs.Rsp
 	size := 8 << 10
 	var a vdso.Auxv
+	var stack []byte
 	for {
-		stack := make([]byte, max(min(uint64(size), stackTop-sp), 64))
+		stack = make([]byte, max(min(uint64(size), stackTop-sp), 64))
 		n, err := ptrace.ReadMem(t.tid, sp, stack)
 		if err != nil {
 			return ignoreGone(fmt.Errorf("read stack: %w", err))
 		}
 		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{})
 		if err == nil {
+			stack = stack[:n]
 			break
 		}
 		if n < len(stack) || len(stack) < size || size > 16<<20 {
@@ -41,13 +44,8 @@ func (k *Kernel) fixImage(t *Task) error {
 		}
 		size *= 4
 	}
-	for _, p := range a.Patches {
-		if !t.writeU64(p.Addr, p.Value) {
-			return fmt.Errorf("write auxiliary vector: %w", unix.EFAULT)
-		}
-	}
-	if a.Random != 0 && !t.write(a.Random, k.rand.bytes(16)) {
-		return fmt.Errorf("write AT_RANDOM: %w", unix.EFAULT)
+	if err := k.writeAuxv(t, sp, stack, &a); err != nil {
+		return err
 	}
 	t.proc.vdsoBase = 0
 	if a.SysinfoEHDR == 0 {
@@ -56,12 +54,36 @@ func (k *Kernel) fixImage(t *Task) error {
 	return k.replaceVDSO(t, a.SysinfoEHDR)
 }
 
+// writeAuxv makes the changes of a to the stack, whose beginning is at sp, with
+// one write if it can.
+func (k *Kernel) writeAuxv(t *Task, sp uint64, stack []byte, a *vdso.Auxv) error {
+	end := sp + uint64(len(stack))
+	from, to := end, sp
+	put := func(addr uint64, b []byte) bool {
+		if addr < sp || addr > end || uint64(len(b)) > end-addr {
+			return t.write(addr, b)
+		}
+		copy(stack[addr-sp:], b)
+		from, to = min(from, addr), max(to, addr+uint64(len(b)))
+		return true
+	}
+	ok := a.Random == 0 || put(a.Random, k.rand.bytes(16))
+	for _, p := range a.Patches {
+		ok = ok && put(p.Addr, binary.LittleEndian.AppendUint64(nil, p.Value))
+	}
+	if !ok || from < to && !t.write(from, stack[from-sp:to-sp]) {
+		return fmt.Errorf("write auxiliary vector: %w", unix.EFAULT)
+	}
+	return nil
+}
+
 // replaceVDSO puts ours over the kernel's at base. t, at its exec event, starts
 // in the code there that makes the image ours (vdso.Entry).
 func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	t.proc.vdsoBase, t.proc.program = base, t.regs.Rip
 	e := k.entry(t.proc)
 	t.proc.mm.fast.mapped = e.Region != nil
+	k.replaceKnown(t, t.regs.Rip)
 	t.regs.Rip = vdso.PutEntry(k.vdso, &e)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
@@ -102,7 +124,9 @@ func (k *Kernel) entryFault(t *Task) (bool, error) {
 	case vdso.RegionFault:
 		// No descriptor left, a chroot, something else at the address: the
 		// calls of this image stop.
-		p.mm.fast.mapped = false
+		if !k.unpatch(t) {
+			return false, nil // it dies of the trap: it could not go on
+		}
 		if r.R8>>32 != vdso.Magic {
 			r.R8 = ^uint64(0) // it was not opened: nothing to close
 		}
@@ -116,8 +140,11 @@ func (k *Kernel) entryFault(t *Task) (bool, error) {
 	return true, ignoreGone(ptrace.SetRegs(t.tid, &r))
 }
 
+// tsc is the time stamp counter: it runs at 1 GHz of logical time.
+func (k *Kernel) tsc() uint64 { return uint64(k.Now() - k.cfg.Machine.BootTime) }
+
 // trappedInstruction answers rdtsc and rdtscp, which fault in the guest
-// (prctl(2), PR_SET_TSC): the counter runs at 1 GHz of logical time.
+// (prctl(2), PR_SET_TSC).
 func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	var si ptrace.SigInfo
 	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
@@ -141,8 +168,12 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	default:
 		return false, nil
 	}
+	k.prof.why = byTrap
+	if s := k.replace(t, t.regs.Rip); s != nil && size == 2 {
+		t.regs.Rip = s.Done - size
+	}
 	k.event(t)
-	tsc := uint64(k.Now() - k.cfg.Machine.BootTime)
+	tsc := k.tsc()
 	t.regs.Rax, t.regs.Rdx = tsc&0xffffffff, tsc>>32
 	t.regs.Rip += size
 	if k.log != nil {

@@ -3,7 +3,6 @@ package kernel
 import (
 	"bytes"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 
@@ -34,7 +33,7 @@ func (k *Kernel) inetOf(f *file) *inet.Socket {
 func (k *Kernel) inetAlive() map[uint64]bool {
 	alive := map[uint64]bool{}
 	for _, t := range k.order {
-		b, err := os.ReadFile("/proc/" + strconv.Itoa(t.tid) + "/net/unix")
+		b, err := readProc("/proc/" + strconv.Itoa(t.tid) + "/net/unix")
 		if err != nil || len(b) == 0 {
 			continue // a leader that is gone
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -285,7 +284,7 @@ func statusIDs(b []byte, key string) []uint32 {
 type idRange struct{ inside, outside, n uint32 }
 
 func idMap(pid int, name string) []idRange {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + name)
+	b, err := readProc("/proc/" + strconv.Itoa(pid) + "/" + name)
 	if err != nil {
 		return nil
 	}

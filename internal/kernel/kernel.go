@@ -28,6 +28,7 @@ import (
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
+	"dettrace/internal/stopwatch"
 	"dettrace/internal/syscalls"
 	"dettrace/internal/vdso"
 )
@@ -53,6 +54,7 @@ type Config struct {
 	Fast       *fastpath.Region
 	RegionPath string
 	NoFast     bool // map them, so that the guest sees the same, and use none
+	Profile    bool // measure for Kernel.Profile
 
 	Log    io.Writer      // event log or nil
 	SetNow func(ns int64) // publishes the logical clock to the file system
@@ -120,6 +122,7 @@ type Kernel struct {
 	log       *eventLog
 	exit      *ptrace.Status // how the root process ended
 
+	prof profile
 	fast *fastpath.Region // nil: every call that is an event stops
 	// roomySignals is the limit of pending signals with which all that matter
 	// have room in their queue; none if the host's limit is low.
@@ -180,6 +183,8 @@ func New(cfg Config) (*Kernel, error) {
 	k.futexes.init()
 	k.buildCalls()
 	k.stats.Stops = make([]uint64, len(k.calls))
+	k.prof.watch = stopwatch.New(cfg.Profile)
+	k.prof.calls = [2][]stopwatch.Span{make([]stopwatch.Span, len(k.calls)), make([]stopwatch.Span, len(k.calls))}
 	if cfg.Log != nil {
 		k.log = newEventLog(cfg.Log)
 	}

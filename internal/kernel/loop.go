@@ -85,6 +85,7 @@ func (k *Kernel) step(t *Task) error {
 		if err != nil {
 			return err
 		}
+		k.prof.arrive(t, st)
 		k.countServed(t)
 		if k.stopped.Load() != nil {
 			return k.stopErr()
@@ -107,6 +108,7 @@ func (k *Kernel) step(t *Task) error {
 func (k *Kernel) resume(t *Task) error {
 	k.heart.beat(t.tid)
 	k.armFast()
+	k.prof.leave()
 	sig := t.sig
 	t.sig = 0
 	var err error

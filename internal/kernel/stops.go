@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -200,7 +199,7 @@ func (k *Kernel) execStop(t *Task) error {
 		v.wait = waitFor{}
 		k.sched.Wake(v.th)
 	}
-	if b, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm"); err == nil && len(b) > 0 {
+	if b, err := readProc("/proc/" + strconv.Itoa(p.pid) + "/comm"); err == nil && len(b) > 0 {
 		p.comm = string(b[:len(b)-1])
 	}
 	if err := k.fixImage(t); err != nil {

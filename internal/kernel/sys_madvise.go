@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -65,7 +64,7 @@ func (k *Kernel) madviseFree(t *Task) verdict {
 // firstNamed finds where in [lo, hi) the first mapping begins that is not
 // private anonymous memory.
 func firstNamed(pid int, lo, hi uint64) (uint64, bool) {
-	maps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/maps")
+	maps, err := readProc("/proc/" + strconv.Itoa(pid) + "/maps")
 	if err != nil {
 		return 0, false
 	}

@@ -153,7 +153,7 @@ func readAllAt(fd int) ([]byte, error) {
 }
 
 func readStatus(tid int) ([]byte, error) {
-	return os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	return readProc("/proc/" + strconv.Itoa(tid) + "/status")
 }
 
 // openFDs lists the open descriptors of a process, ascending.

@@ -3,7 +3,6 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +48,7 @@ func sysTimerfdCreate(k *Kernel, t *Task) verdict {
 
 // eventfdID tells eventfds apart.
 func eventfdID(fd int) string {
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	b, err := readProc("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return ""
 	}

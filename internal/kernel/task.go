@@ -3,7 +3,6 @@ package kernel
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -79,9 +78,9 @@ type Process struct {
 	children  []*Process
 	tasks     []*Task
 	pidfd     int
-	mem       *os.File // /proc/pid/mem, opened on demand
-	start     int64    // logical, ns since 1970
-	vforkTask *Task    // the thread that waits for our exec or death
+	mem       *memory // /proc/pid/mem, opened on demand
+	start     int64   // logical, ns since 1970
+	vforkTask *Task   // the thread that waits for our exec or death
 	subreaper bool
 	timers    itimers
 	posix     []*posixTimer
@@ -163,7 +162,7 @@ func (k *Kernel) guestTid(tid int) int {
 
 // statusField reads one line of /proc/tid/status, split at white space.
 func statusField(tid int, key string) [][]byte {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	b, err := readProc("/proc/" + strconv.Itoa(tid) + "/status")
 	if err != nil {
 		return nil
 	}
@@ -226,14 +225,14 @@ func without[T comparable](s []T, x T) []T {
 	return s
 }
 
-// memFile is /proc/pid/mem: writes through it reach read-only text too.
-func (p *Process) memFile() (*os.File, error) {
+// memFile is p's memory, opened once per image.
+func (p *Process) memFile() (*memory, error) {
 	if p.mem == nil {
-		f, err := os.OpenFile("/proc/"+strconv.Itoa(p.pid)+"/mem", os.O_RDWR, 0)
+		fd, err := openProc("/proc/"+strconv.Itoa(p.pid)+"/mem", unix.O_RDWR)
 		if err != nil {
 			return nil, err
 		}
-		p.mem = f
+		p.mem = &memory{fd}
 	}
 	return p.mem, nil
 }

@@ -3,7 +3,6 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +34,7 @@ func fdinfoNumber(fd int, key string) uint64 {
 	if fd < 0 {
 		return 0
 	}
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	b, err := readProc("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return 0
 	}
@@ -62,7 +61,7 @@ func getU64(b []byte) uint64    { return binary.LittleEndian.Uint64(b) }
 func putU64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
 
 func readStat(pid int) ([]byte, error) {
-	return os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return readProc("/proc/" + strconv.Itoa(pid) + "/stat")
 }
 
 // statFields are the fields of a process's stat file that follow its name.
@@ -80,7 +79,7 @@ func (f *file) signalfdMask() (mask uint64, ok bool) {
 	if f.class != fdAnon || f.fd < 0 {
 		return 0, false
 	}
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
+	b, err := readProc("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
 	if err != nil || indexLine(b, "sigmask:\t") < 0 {
 		return 0, false
 	}

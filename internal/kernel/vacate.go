@@ -31,6 +31,13 @@ func (k *Kernel) vacate(t *Task, addr, size uint64) bool {
 			return false
 		}
 	}
+	return k.unpatch(t)
+}
+
+// unpatch puts the replaced bytes of t's memory back: the region is not, or no
+// more, mapped there.
+func (k *Kernel) unpatch(t *Task) bool {
+	m := &t.proc.mm.fast
 	mem, err := t.proc.memFile()
 	if err != nil {
 		return false

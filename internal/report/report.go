@@ -110,15 +110,9 @@ type Refusal struct {
 type Host struct {
 	Kernel   string            `json:"kernel"`
 	CPU      string            `json:"cpu"`
-	IDMode   string            `json:"id_mode"` // "all" or "single"
-	Spans    []Span            `json:"spans"`
+	IDMode   string            `json:"id_mode"`              // "all" or "single"
 	Requests map[string]uint64 `json:"file_system_requests"` // encoding/json sorts the keys
-}
-
-// Span is a part of the run in wall time.
-type Span struct {
-	Name string `json:"name"`
-	NS   int64  `json:"ns"`
+	Profile  *Profile          `json:"profile,omitempty"`
 }
 
 // CountStops turns counts by call number into the sorted list: most frequent
@@ -179,9 +173,6 @@ func (r Report) Write(w io.Writer) error {
 	}
 	if r.Stops.ByCall == nil {
 		r.Stops.ByCall = []Count{}
-	}
-	if r.Host.Spans == nil {
-		r.Host.Spans = []Span{}
 	}
 	if r.Host.Requests == nil {
 		r.Host.Requests = map[string]uint64{}

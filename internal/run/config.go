@@ -19,6 +19,7 @@ func (c *container) fsConfig() detfs.Config {
 		Epoch:    s.EpochNS,
 		StateDir: s.StateDir,
 		SingleID: c.mode == sandbox.IDsSingle,
+		Profile:  s.Profile,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Label: "image"}},
 		Dirs:     baseDirs(s.Workdir),
 		Static: []detfs.StaticTree{

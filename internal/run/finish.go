@@ -29,6 +29,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		c.closing(res.Status == 0 || c.spec.OutputOnFailure)
 	}
 	c.verbose(o)
+	c.printProfile(o)
 	if rerr := c.writeReport(o, res, err); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}

@@ -3,6 +3,8 @@ package run
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -30,7 +32,7 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 		Stops:         report.CountStops(o.stats.Stops, callNames()),
 		DoorsUsed:     o.stats.Doors,
 		VisibleCPU:    readHostCPU().visible(),
-		Host:          c.host(),
+		Host:          c.host(o),
 	}
 	r.Stops.Served = o.stats.Served
 	if runErr != nil {
@@ -78,8 +80,11 @@ func (c *container) settings() report.Settings {
 }
 
 // host is what differs from one host to the next.
-func (c *container) host() report.Host {
-	h := report.Host{IDMode: "all", CPU: readHostCPU().model, Requests: c.summary.Requests}
+func (c *container) host(o outcome) report.Host {
+	h := report.Host{IDMode: "all", CPU: readHostCPU().model, Requests: map[string]uint64{}, Profile: c.profile(o)}
+	for _, what := range slices.Sorted(maps.Keys(c.summary.Requests)) {
+		h.Requests[what] = c.summary.Requests[what].Count
+	}
 	if c.mode == sandbox.IDsSingle {
 		h.IDMode = "single"
 	}

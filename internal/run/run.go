@@ -50,6 +50,7 @@ type outcome struct {
 	logical int64 // ns of logical time used
 	stats   kernel.Stats
 	single  bool
+	profile kernel.Profile
 }
 
 // guestRun starts the container, runs the command to its end and returns how
@@ -87,7 +88,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
 	}
-	o := outcome{status: st, logical: k.Now() - c.spec.EpochNS, stats: k.Stats(), single: c.mode == sandbox.IDsSingle}
+	o := outcome{status: st, logical: k.Now() - c.spec.EpochNS, stats: k.Stats(), profile: k.Profile(), single: c.mode == sandbox.IDsSingle}
 	return o, err
 }
 
@@ -152,7 +153,7 @@ func (c *container) start() error {
 		return err
 	}
 	k, err := kernel.New(kernel.Config{
-		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths,
+		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths, Profile: s.Profile,
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
 		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,

@@ -37,6 +37,7 @@ type Spec struct {
 	Pids            int64         // 0 = default
 	StateDir        string
 	NoFastPaths     bool      // every call that is an event stops
+	Profile         bool      // measure where the time goes
 	Log             io.Writer // event log, or nil
 	Outputs         []Output
 	Force           bool // overwrite existing outputs

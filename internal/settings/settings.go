@@ -67,6 +67,7 @@ type Flags struct {
 	Pids            int64
 	StateDir        string
 	NoFastPaths     bool
+	Profile         bool
 	Log             string
 	Report          string
 	Verbose         bool
@@ -88,6 +89,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		WriteBack:       f.WriteBack,
 		Verbose:         f.Verbose,
 		NoFastPaths:     f.NoFastPaths,
+		Profile:         f.Profile,
 		CPUs:            f.CPUs,
 		Pids:            f.Pids,
 		Stdout:          host.Stdout,

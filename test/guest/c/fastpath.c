@@ -62,6 +62,25 @@ NUMBERED(1) NUMBERED(18) NUMBERED(82) NUMBERED(83) NUMBERED(84) NUMBERED(87) NUM
 NUMBERED(0) NUMBERED(2) NUMBERED(4) NUMBERED(5) NUMBERED(6) NUMBERED(17) NUMBERED(21)
 NUMBERED(89) NUMBERED(257) NUMBERED(262) NUMBERED(267) NUMBERED(269) NUMBERED(439)
 
+// tsc reads the counter, at a site that can be replaced and at one that cannot.
+#define COUNTER(name, text)                                                                    \
+	__attribute__((noinline)) static unsigned long name(unsigned *bad)                     \
+	{                                                                                      \
+		register unsigned long ax asm("rax"), dx asm("rdx");                           \
+		register long cx asm("rcx") = 0x1234567812345678, si asm("rsi") = 2, di asm("rdi") = 3; \
+		register long r8 asm("r8") = 8, r11 asm("r11") = 0x1111222233334444;           \
+		long flags;                                                                    \
+		asm volatile("pushq $0x8d7; popfq; " text "; pushfq; popq %[flags]"            \
+			     : "=r"(ax), "=r"(dx), "+r"(cx), "+r"(si), "+r"(di), "+r"(r8), "+r"(r11), [flags] "=m"(flags) \
+			     :                                                                 \
+			     : "memory", "cc");                                                \
+		*bad = (cx != 0x1234567812345678) | (si != 2) << 1 | (di != 3) << 2 | (r8 != 8) << 3 | \
+		       (r11 != 0x1111222233334444) << 4 | ((flags & 0x8d5) != 0x8d5) << 5 | (ax >> 32 != 0) << 6; \
+		return dx << 32 | ax;                                                          \
+	}
+COUNTER(tsc_tail, "rdtsc; movq %%rsi, %%rsi; movq %%rdi, %%rdi")
+COUNTER(tsc_entered, "jmp 2f; 1: nop; 2: rdtsc; jmp 3f; nop; nop; 3:")
+
 static long numbered(long nr, long a, long b, long c, long d, unsigned *bad)
 {
 	switch (nr) {
@@ -217,6 +236,10 @@ int main(int argc, char **argv)
 		printf("%ld: call %ld at %d: %ld, changed %x, memory %lx %lx, line %d\n", i, nr, at, r, bad, hash(buf, sizeof buf), hash(edge - 200, 200), handled);
 		if ((nr == SYS_open || nr == SYS_openat) && r >= 0)
 			close(r);
+		if (pick(4) == 0) {
+			unsigned long t = pick(2) ? tsc_tail(&bad) : tsc_entered(&bad);
+			printf("counter %lu, changed %x\n", t, bad);
+		}
 		switch (pick(40)) {
 		case 0: { // a child makes calls too
 			fflush(stdout);
