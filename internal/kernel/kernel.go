@@ -98,6 +98,7 @@ type Kernel struct {
 	// get one by sending.
 	autobound int
 	passcred  bool
+	abstract  map[string]bool // with --allow network: names that the guest bound
 	devices   hostDevices
 	stdio     stdio
 	timerfds  []*timerFD

@@ -10,8 +10,7 @@ import (
 )
 
 // connect(2) to a unix socket whose backlog is full sleeps; it is made
-// without blocking and repeated. With --allow network an internet connect goes
-// on in the kernel and is waited for by readiness.
+// without blocking and repeated.
 func sysConnect(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	if s := k.inetOf(&f); s != nil {
@@ -23,13 +22,16 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		return t.fail(unix.ECONNREFUSED)
 	}
 	k.autobindSender(&f)
+	if k.cfg.Network && f.class == fdSocket && k.strangeName(t, t.arg(1), t.intArg(2)) {
+		f.close()
+		return t.fail(unix.ECONNREFUSED)
+	}
 	if f.class != fdSocket || f.nonblock() {
 		f.close()
 		return pass
 	}
 	if k.isOutside(&f) {
-		f.close()
-		return pass // the outside decides how long it takes
+		return k.connectOutside(t, &f)
 	}
 	if t.sigWake {
 		t.sigWake = false

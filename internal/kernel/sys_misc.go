@@ -64,15 +64,6 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 	return t.fail(unix.ENOTTY)
 }
 
-// isOutside reports whether what f waits for is decided outside.
-func (k *Kernel) isOutside(f *file) bool {
-	if !k.cfg.Network || f.class != fdSocket {
-		return false
-	}
-	fam, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	return err == nil && fam != unix.AF_UNIX
-}
-
 // execve(2), execveat(2): natively done; the event stop follows.
 func sysExecve(k *Kernel, t *Task) verdict {
 	if k.log != nil {

@@ -221,6 +221,7 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 			t.wait.lock = true
 		} else if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
 			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
+			t.wait.outside = k.isOutside(&g)
 		}
 		t.onTurn = func(t *Task) verdict {
 			if t.sigWake && t.partial > 0 {

@@ -42,7 +42,7 @@ func (k *Kernel) recv(t *Task, f *file, fi int) verdict {
 		f.close()
 		return pass
 	}
-	if !k.isOutside(f) && k.waitsForMore(t, f, flags) {
+	if k.waitsForMore(t, f, flags) {
 		if t.sigWake { // the kernel finds the signal before it would sleep
 			t.sigWake = false
 			f.close()
@@ -123,6 +123,7 @@ func (k *Kernel) recvPiece(t *Task, f *file, fi int) verdict {
 		t.wait = waitFor{what: "the rest from a socket"}
 		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
 			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLIN | unix.EPOLLRDHUP}}
+			t.wait.outside = k.isOutside(&g)
 		}
 		t.onTurn = func(t *Task) verdict {
 			if t.sigWake && t.partial > 0 {

@@ -28,6 +28,10 @@ func sysSend(k *Kernel, t *Task) verdict {
 		return k.withoutDestination(t, func() verdict { return k.send(t, &f, fi) })
 	}
 	k.autobindSender(&f)
+	if k.cfg.Network && f.class == fdSocket && k.strangeReceiver(t) {
+		f.close()
+		return t.fail(unix.ECONNREFUSED)
+	}
 	return k.send(t, &f, fi)
 }
 
@@ -37,9 +41,6 @@ func (k *Kernel) send(t *Task, f *file, fi int) verdict {
 	if f.class != fdSocket || t.arg(fi)&unix.MSG_DONTWAIT != 0 || f.nonblock() {
 		f.close()
 		return pass
-	}
-	if k.isOutside(f) {
-		return k.untilReady(t, f, unix.POLLOUT, "a socket to become writable")
 	}
 	typ, _ := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	k.limitWait(t, f, unix.SO_SNDTIMEO)
@@ -97,9 +98,11 @@ func (k *Kernel) sendPiece(t *Task, flags int, stream bool) verdict {
 // tries again whenever somebody else has done something.
 func (k *Kernel) awaitRoom(t *Task, entry ptrace.Regs, stream bool) {
 	t.wait = waitFor{what: "room in a socket", lock: !stream}
-	if stream {
-		if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+	if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
+		if t.wait.outside = k.isOutside(&g); stream || t.wait.outside {
 			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
+		} else {
+			g.close()
 		}
 	}
 	t.onTurn = func(t *Task) verdict {

@@ -119,6 +119,9 @@ func sysBind(k *Kernel, t *Task) verdict {
 				return t.done(0)
 			}
 		}
+		if k.cfg.Network && f.class == fdSocket {
+			k.noteName(t)
+		}
 		return pass
 	}
 	b, e := t.sockaddr(t.arg(1), t.intArg(2))

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"sort"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,9 @@ func (k *Kernel) wakeLockWaiters() {
 }
 
 // waitOutside blocks for real until a descriptor of the outside world is
-// ready, if a task waits for one: logical time must not jump over it.
+// ready, if a task waits for one: logical time must not jump over what the
+// outside may still say. A timer that is due before that gets its time for
+// real, so that a peer that is silent for good ends no run.
 func (k *Kernel) waitOutside() bool {
 	any := false
 	for _, t := range k.order {
@@ -129,13 +132,20 @@ func (k *Kernel) waitOutside() bool {
 	if !any {
 		return false
 	}
-	for k.stopped.Load() == nil {
-		if r := k.waiters.ready(200); len(r) > 0 {
+	const slice = 200 // ms, after which a run that was stopped notices
+	left := int64(math.MaxInt64)
+	if when, ok := k.sched.NextTimer(); ok {
+		left = max(when-k.Now()+999_999, 0) / 1_000_000
+	}
+	for k.stopped.Load() == nil && left > 0 {
+		n := min(left, slice)
+		if r := k.waiters.ready(int(n)); len(r) > 0 {
 			for _, t := range r {
 				k.sched.Wake(t.th)
 			}
 			return true
 		}
+		left -= n
 	}
-	return true
+	return k.stopped.Load() != nil
 }

@@ -224,6 +224,14 @@ func (s *Sched) Due() []*Timer {
 	return out
 }
 
+// NextTimer is the moment of the next timer; ok is false when there is none.
+func (s *Sched) NextTimer() (when int64, ok bool) {
+	if len(s.timers) == 0 {
+		return 0, false
+	}
+	return s.timers[0].When, true
+}
+
 // Jump moves the clock forward to the next timer when nobody is ready. It
 // reports false when there is no timer: the guest is deadlocked.
 func (s *Sched) Jump() bool {
