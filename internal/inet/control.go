@@ -25,7 +25,6 @@ func (t *Table) AutoBind(s *Socket) unix.Errno {
 		return unix.EAGAIN
 	}
 	t.setLocal(s, netip.AddrPortFrom(Wildcard(s.Family), p))
-	s.AnyAddr = true
 	return 0
 }
 

@@ -68,9 +68,6 @@ func (t *Table) Receiver(src, dst netip.AddrPort) *Socket {
 
 // Push queues a datagram; a full queue drops it, as udp(7) may.
 func (s *Socket) Push(d Datagram) bool {
-	if s.NoRead {
-		return false
-	}
 	cost := datagramCost + (len(d.Data)+255)&^255
 	if s.queued > 0 && s.queued+cost > int(s.Opt(unix.SOL_SOCKET, unix.SO_RCVBUF)) {
 		return false

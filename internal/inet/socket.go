@@ -16,6 +16,7 @@ const (
 	Connected        // TCP: has a peer; UDP: has a fixed one
 	Refused          // TCP: connect(2) failed behind the caller's back (O_NONBLOCK)
 	Ended            // TCP: the listener was shut down
+	Broken           // TCP: the peer has reset the connection
 )
 
 // Socket is what the kernel's unix socket does not know of an internet socket.
@@ -30,11 +31,12 @@ type Socket struct {
 	State  State
 
 	Local, Remote netip.AddrPort
-	AnyAddr       bool // bound to the wildcard by bind(2)
-	Chosen        bool // bound by bind(2)
+	Last          netip.AddrPort // Refused: what Local was for the connection
+	Peer          *Socket        // TCP: the other end, once it was accepted
+	AnyAddr       bool           // bound to the wildcard by bind(2)
+	Chosen        bool           // bound by bind(2)
 
 	NoRead, NoWrite bool       // shutdown(2)
-	Reset           bool       // TCP: data was sent after the peer had gone
 	Err             unix.Errno // SO_ERROR
 	opts            options
 
@@ -89,4 +91,17 @@ func (s *Socket) overlaps(o *Socket) bool {
 // Allowed checks that a socket may use an address of its own or of a peer.
 func (s *Socket) Allowed(ip netip.Addr) bool {
 	return s.Family == unix.AF_INET || !ip.Is4() || !s.V6Only()
+}
+
+// Routable checks that an IPv6 socket that has an address of its own may have
+// a peer of that kind of address.
+func (s *Socket) Routable(ip netip.Addr) unix.Errno {
+	l := s.Local.Addr()
+	switch {
+	case s.Family != unix.AF_INET6 || !s.Chosen || s.AnyAddr || l.Is4() == ip.Is4():
+		return 0
+	case l.Is4():
+		return unix.EAFNOSUPPORT
+	}
+	return unix.ENETUNREACH
 }

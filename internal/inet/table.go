@@ -101,6 +101,10 @@ func (t *Table) setLocal(s *Socket, a netip.AddrPort) {
 // Bind implements bind(2) for a checked address. Port 0 takes the next
 // ephemeral port.
 func (t *Table) Bind(s *Socket, a netip.AddrPort) unix.Errno {
+	if s.State == Broken && s.Remote.IsValid() { // TCP is done with its port
+		t.unbind(s)
+		s.Local, s.Remote = netip.AddrPort{}, netip.AddrPort{}
+	}
 	if s.Bound() {
 		return unix.EINVAL
 	}
@@ -260,7 +264,7 @@ func (t *Table) Connect(s *Socket, dst netip.AddrPort) unix.Errno {
 		}
 		local = netip.AddrPortFrom(Wildcard(s.Family), p)
 	}
-	if local.Addr().IsUnspecified() {
+	if !s.Chosen || s.AnyAddr {
 		local = netip.AddrPortFrom(Source(dst.Addr()), local.Port())
 	}
 	t.setLocal(s, local)
@@ -275,6 +279,11 @@ func (t *Table) Accepted(inode uint64, l *Socket, local, remote netip.AddrPort) 
 	s.opts = l.opts.clone()
 	s.State, s.Remote = Connected, remote
 	t.setLocal(s, local)
+	for _, o := range t.ports[portKey{true, remote.Port()}] {
+		if o.Local == remote && o.Remote == local && o.Peer == nil {
+			s.Peer, o.Peer = o, s
+		}
+	}
 	return s
 }
 
@@ -288,6 +297,15 @@ func (t *Table) Disconnect(s *Socket) {
 		s.Local = netip.AddrPort{}
 	case s.AnyAddr:
 		t.setLocal(s, netip.AddrPortFrom(Wildcard(s.Family), s.Local.Port()))
+	}
+}
+
+// Break notes that the peer of s has reset the connection. To who had sent all
+// there was to send the kernel says EPIPE (tcp_reset).
+func (s *Socket) Break() {
+	s.State, s.Err = Broken, unix.ECONNRESET
+	if s.Peer != nil && s.Peer.NoWrite {
+		s.Err = unix.EPIPE
 	}
 }
 

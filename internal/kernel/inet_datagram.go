@@ -70,6 +70,9 @@ func (k *Kernel) sendDatagram(t *Task, f *file, s *inet.Socket, p []byte, to net
 		if to.Port() == 0 {
 			return unix.EINVAL
 		}
+		if e := s.Routable(to.Addr()); e != 0 {
+			return e
+		}
 		if dst, e = inet.Destination(to, s.Opt(unix.SOL_SOCKET, unix.SO_BROADCAST) != 0); e != 0 {
 			return k.outsideAddr(t, to, e)
 		}
@@ -115,8 +118,8 @@ func (k *Kernel) sendNetlink(f *file, s *inet.Socket, p []byte) unix.Errno {
 	return 0
 }
 
-// sysSendDatagram implements every call that sends on s, with flags.
-func (k *Kernel) sysSendDatagram(t *Task, f *file, s *inet.Socket, flags uint64) verdict {
+// sysSendDatagram implements every call that sends on s. None sends SIGPIPE.
+func (k *Kernel) sysSendDatagram(t *Task, f *file, s *inet.Socket) verdict {
 	if t.callNr != unix.SYS_SENDMMSG {
 		m, e := t.message(t.arg(1))
 		if e == 0 {
@@ -124,9 +127,6 @@ func (k *Kernel) sysSendDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 			if n, e = k.sendOne(t, f, s, m); e == 0 {
 				return t.done(int64(n))
 			}
-		}
-		if e == unix.EPIPE {
-			return k.brokenPipe(t, flags)
 		}
 		return t.fail(e)
 	}

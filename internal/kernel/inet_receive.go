@@ -20,7 +20,7 @@ func (k *Kernel) sysRecvDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 		return t.fail(e)
 	}
 	if _, ok := s.Peek(); !ok {
-		if s.NoRead {
+		if s.NoRead && block {
 			return t.done(0)
 		}
 		return k.awaitDatagram(t, f, s, block)

@@ -13,8 +13,11 @@ import (
 // is gone from the answer to what it sends, so the first data after that is
 // lost without an error (tcp(7) does not say so; RFC 9293, 3.5.2).
 func (k *Kernel) sendStream(t *Task, f *file, s *inet.Socket, n int, flags uint64) (v verdict, handled bool) {
-	if s.Err != 0 {
-		return t.fail(s.TakeErr()), true
+	noteReset(f, s)
+	if e := s.TakeErr(); e == unix.EPIPE {
+		return k.brokenPipe(t, flags), true
+	} else if e != 0 {
+		return t.fail(e), true
 	}
 	if s.State != inet.Connected && s.State != inet.Connecting {
 		return k.brokenPipe(t, flags), true
@@ -26,17 +29,38 @@ func (k *Kernel) sendStream(t *Task, f *file, s *inet.Socket, n int, flags uint6
 	if m, err := unix.Poll(p[:], 0); err != nil || m == 0 {
 		return pass, false
 	}
-	switch ev := p[0].Revents; {
-	case ev&unix.POLLERR != 0:
-		if e := k.socketError(f, s); e != 0 {
-			s.Reset = true
-			return t.fail(e), true
-		}
-	case ev&unix.POLLHUP != 0 && !s.Reset:
-		s.Reset = true
+	if p[0].Revents&unix.POLLHUP != 0 {
+		s.State, s.Err = inet.Broken, unix.EPIPE // the answer to it (tcp_reset)
 		return t.done(int64(n)), true
 	}
 	return pass, false
+}
+
+// noteReset looks whether the peer has reset the connection, which makes TCP
+// forget it at once and not only when somebody asks for the error.
+func noteReset(f *file, s *inet.Socket) {
+	if !s.Stream() || s.State != inet.Connected && s.State != inet.Connecting {
+		return
+	}
+	p := [1]unix.PollFd{{Fd: int32(f.fd)}}
+	if _, err := unix.Poll(p[:], 0); err != nil {
+		return
+	}
+	if p[0].Revents&unix.POLLERR == 0 {
+		if p[0].Revents&unix.POLLHUP != 0 && s.NoWrite && !s.NoRead {
+			s.State = inet.Broken // both have ended it
+		}
+		return
+	}
+	if e, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && e != 0 {
+		s.Break()
+	}
+}
+
+// unread reports that there is something to receive.
+func unread(f *file) bool {
+	n, err := unix.IoctlGetInt(f.fd, unix.TIOCINQ)
+	return err == nil && n > 0
 }
 
 // brokenPipe answers EPIPE, with the signal.
@@ -49,16 +73,22 @@ func (k *Kernel) brokenPipe(t *Task, flags uint64) verdict {
 
 // recvStream looks at a call that receives from s.
 func (k *Kernel) recvStream(t *Task, f *file, s *inet.Socket, flags uint64) (v verdict, handled bool) {
+	noteReset(f, s)
 	switch {
 	case flags&unix.MSG_ERRQUEUE != 0:
 		return t.fail(unix.EAGAIN), true
+	case s.State == inet.Broken && unread(f):
+		return pass, false
+	case s.State == inet.Broken && s.Err == unix.EPIPE: // a regular end came before (SOCK_DONE)
+		return t.done(0), true
 	case s.Err != 0:
-		e := s.TakeErr()
-		if s.State == inet.Refused {
-			s.State = inet.Idle
-		}
-		return t.fail(e), true
+		return t.fail(s.TakeErr()), true
+	case s.State == inet.Refused || s.State == inet.Broken: // its end has come, as far as TCP knows (tcp_done)
+		return t.done(0), true
 	case s.State != inet.Connected && s.State != inet.Connecting:
+		if s.NoRead && s.State == inet.Idle {
+			return t.done(0), true
+		}
 		return t.fail(unix.ENOTCONN), true
 	case s.NoRead && !s.NoWrite && !f.ready(unix.POLLIN):
 		return t.done(0), true
@@ -119,7 +149,7 @@ func (k *Kernel) writeSocket(t *Task, f *file) verdict {
 	if s := k.inetOf(f); s != nil && (t.callNr == unix.SYS_WRITE || t.callNr == unix.SYS_WRITEV) {
 		if !s.Stream() {
 			defer f.close()
-			return k.sysSendDatagram(t, f, s, 0)
+			return k.sysSendDatagram(t, f, s)
 		}
 		n, _ := t.length()
 		if t.partial == 0 {

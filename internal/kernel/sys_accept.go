@@ -21,6 +21,10 @@ func sysAccept(k *Kernel, t *Task) verdict {
 		f.close()
 		return t.fail(unix.EOPNOTSUPP)
 	}
+	if s.State != inet.Listening {
+		f.close()
+		return t.fail(unix.EINVAL)
+	}
 	addr, lenp := t.arg(1), t.arg(2)
 	back := t.saveSockaddr(addr, lenp)
 	return t.atEnd(k.untilReady(t, &f, unix.POLLIN, "a connection"), func(t *Task) {

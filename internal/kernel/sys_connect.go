@@ -71,27 +71,42 @@ func (k *Kernel) connectInet(t *Task, f *file, s *inet.Socket) verdict {
 	if b[0] == unix.AF_UNSPEC && b[1] == 0 {
 		return k.disconnect(t, f, s)
 	}
+	if !s.Stream() { // inet_dgram_connect() binds before it looks further
+		if e := k.inet.AutoBind(s); e != 0 {
+			return t.fail(e)
+		}
+	}
 	a, e := inet.ParseSockaddr(s.Family, b)
 	if e != 0 {
 		return t.fail(e)
 	}
 	k.logArg(t, itoa(t.intArg(0))+", "+a.String())
 	if s.Stream() {
-		switch s.State {
-		case inet.Connected, inet.Listening:
+		was := s.State
+		noteReset(f, s)
+		switch was {
+		case inet.Connected, inet.Listening, inet.Broken:
 			return t.fail(unix.EISCONN)
 		case inet.Connecting:
+			if s.State == inet.Broken { // before anybody looked
+				return t.fail(s.TakeErr())
+			}
 			s.State = inet.Connected
 			return t.done(0)
 		case inet.Refused:
-			if e := s.TakeErr(); e != 0 {
-				s.State = inet.Idle
-				return t.fail(e)
+			e := s.TakeErr()
+			if e == 0 { // somebody has seen the error (__inet_stream_connect)
+				e = unix.ECONNABORTED
 			}
+			s.State = inet.Idle
+			return t.fail(e)
 		}
 	}
 	if !s.Allowed(a.Addr()) {
 		return t.fail(unix.ENETUNREACH)
+	}
+	if e := s.Routable(a.Addr()); e != 0 {
+		return t.fail(e)
 	}
 	broadcast := !s.Stream() && s.Opt(unix.SOL_SOCKET, unix.SO_BROADCAST) != 0
 	dst, e := inet.Destination(a, broadcast)
@@ -133,6 +148,9 @@ func (k *Kernel) connectStream(t *Task, f *file, s *inet.Socket, dst netip.AddrP
 	switch {
 	case err == nil:
 		nudge(f.fd)
+		if s.NoWrite {
+			_ = unix.Shutdown(f.fd, unix.SHUT_WR)
+		}
 		if !f.nonblock() {
 			s.State = inet.Connected
 			return t.done(0)
@@ -143,11 +161,12 @@ func (k *Kernel) connectStream(t *Task, f *file, s *inet.Socket, dst netip.AddrP
 		k.inet.Disconnect(s)
 		return k.awaitBacklog(t, f)
 	}
+	local := s.Local
 	k.inet.Disconnect(s)
 	if f.nonblock() && errors.Is(err, unix.ECONNREFUSED) {
 		// An unconnected stream socket polls writable and hung up, and the
 		// error waits in SO_ERROR.
-		s.State, s.Err = inet.Refused, unix.ECONNREFUSED
+		s.State, s.Err, s.Last = inet.Refused, unix.ECONNREFUSED, local
 		nudge(f.fd)
 		return t.fail(unix.EINPROGRESS)
 	}

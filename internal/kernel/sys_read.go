@@ -170,6 +170,10 @@ func (k *Kernel) writeStream(t *Task, f *file) verdict {
 		f.close()
 		return pass // a pipe that polls writable has a free page
 	}
+	if t.partial == 0 && f.takes(n) {
+		f.close()
+		return pass
+	}
 	k.limitWait(t, f, unix.SO_SNDTIMEO)
 	return k.writePiece(t, f)
 }

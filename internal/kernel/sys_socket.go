@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"net/netip"
+
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/inet"
@@ -124,6 +126,7 @@ func sysBind(k *Kernel, t *Task) verdict {
 		}
 		return pass
 	}
+	noteReset(&f, s)
 	b, e := t.sockaddr(t.arg(1), t.intArg(2))
 	if e != 0 {
 		return t.fail(e)
@@ -151,6 +154,9 @@ func sysBind(k *Kernel, t *Task) verdict {
 		return t.fail(unix.EACCES)
 	}
 	if e := k.inet.Bind(s, a); e != 0 {
+		if s.Last.IsValid() {
+			s.Last = netip.AddrPortFrom(inet.Wildcard(s.Family), s.Last.Port())
+		}
 		return t.fail(e)
 	}
 	return t.done(0)
@@ -221,9 +227,18 @@ func sysGetsockname(k *Kernel, t *Task) verdict {
 	if s == nil {
 		return pass
 	}
+	noteReset(&f, s)
 	a := s.Local
+	if !s.Bound() && s.Last.IsValid() { // what a failed connect(2) left (inet_put_port)
+		a = s.Last
+		if s.State != inet.Refused {
+			a = netip.AddrPortFrom(inet.Wildcard(s.Family), a.Port())
+		}
+	}
 	if t.callNr == unix.SYS_GETPEERNAME {
-		a = s.Remote
+		if a = s.Remote; s.State == inet.Broken {
+			a = netip.AddrPort{}
+		}
 	}
 	b := shown(s, a)
 	if s.Family == unix.AF_NETLINK {
@@ -250,9 +265,11 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	defer f.close()
 	s, how := k.inetOf(&f), t.intArg(1)
-	switch {
-	case s == nil:
+	if s == nil {
 		return pass
+	}
+	noteReset(&f, s)
+	switch {
 	case how < 0 || how > unix.SHUT_RDWR:
 		return t.fail(unix.EINVAL)
 	case s.Family == unix.AF_NETLINK:
@@ -263,12 +280,12 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 			_ = unix.Shutdown(f.fd, unix.SHUT_RDWR)
 		}
 		return t.done(0)
-	case s.State != inet.Connected && s.State != inet.Connecting:
-		return t.fail(unix.ENOTCONN)
 	}
 	s.NoRead = s.NoRead || how != unix.SHUT_WR
 	s.NoWrite = s.NoWrite || how != unix.SHUT_RD
 	switch {
+	case s.State != inet.Connected && s.State != inet.Connecting:
+		return t.fail(unix.ENOTCONN) // but it lasts (inet_shutdown)
 	case !s.Stream():
 		if s.NoRead {
 			k.poke(&f, s)

@@ -139,23 +139,14 @@ func (k *Kernel) getsockopt(f *file, s *inet.Socket, level, name int) ([]byte, u
 
 // socketError is SO_ERROR: the error that waits, once.
 func (k *Kernel) socketError(f *file, s *inet.Socket) unix.Errno {
+	noteReset(f, s)
 	if e := s.TakeErr(); e != 0 {
-		if s.State == inet.Refused {
-			s.State = inet.Idle
-		}
 		if !s.Stream() {
 			k.settle(f, s)
 		}
 		return e
 	}
-	if !s.Stream() {
-		return 0
-	}
-	n, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return errnoOf(err)
-	}
-	return unix.Errno(n)
+	return 0
 }
 
 // setsockopt(2).

@@ -13,3 +13,6 @@ func TestInet(t *testing.T) {
 		t.Run(name, func(t *testing.T) { sameAsNative(t, name) })
 	}
 }
+
+// Random programs of calls on TCP and UDP sockets of both families.
+func TestInetRandom(t *testing.T) { sameAsNative(t, "inet_random", "1", "150") }

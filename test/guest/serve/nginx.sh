@@ -1,7 +1,7 @@
 # nginx with two workers, as a server of files and as a proxy of itself.
 mkdir -p /tmp/ng/logs /tmp/ng/www /tmp/ng/t; cd /tmp/ng; seq 300000 > www/big.txt; echo hi > www/index.html
 cat > nginx.conf <<'X'
-worker_processes 2; daemon on; pid /tmp/ng/pid; error_log /tmp/ng/err.log notice;
+user root; worker_processes 2; daemon on; pid /tmp/ng/pid; error_log /tmp/ng/err.log notice;
 events { worker_connections 100; }
 http { access_log /tmp/ng/acc.log; sendfile on; 
  client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
