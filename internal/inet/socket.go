@@ -34,6 +34,7 @@ type Socket struct {
 	Last          netip.AddrPort // Refused: what Local was for the connection
 	Peer          *Socket        // TCP: the other end, once it was accepted
 	AnyAddr       bool           // bound to the wildcard by bind(2)
+	Abortive      bool           // TCP: closing resets the connection (SO_LINGER with 0)
 	Chosen        bool           // bound by bind(2)
 
 	NoRead, NoWrite bool       // shutdown(2)
@@ -105,3 +106,6 @@ func (s *Socket) Routable(ip netip.Addr) unix.Errno {
 	}
 	return unix.ENETUNREACH
 }
+
+// Shut reports that shutdown(2) has ended both directions.
+func (s *Socket) Shut() bool { return s.NoRead && s.NoWrite }

@@ -277,7 +277,7 @@ func (t *Table) Connect(s *Socket, dst netip.AddrPort) unix.Errno {
 func (t *Table) Accepted(inode uint64, l *Socket, local, remote netip.AddrPort) *Socket {
 	s := t.Add(inode, l.Family, l.Type, l.Proto, l.UID)
 	s.opts = l.opts.clone()
-	s.State, s.Remote = Connected, remote
+	s.State, s.Remote, s.Abortive = Connected, remote, l.Abortive
 	t.setLocal(s, local)
 	for _, o := range t.ports[portKey{true, remote.Port()}] {
 		if o.Local == remote && o.Remote == local && o.Peer == nil {

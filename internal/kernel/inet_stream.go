@@ -47,7 +47,11 @@ func noteReset(f *file, s *inet.Socket) {
 		return
 	}
 	if p[0].Revents&unix.POLLERR == 0 {
-		if p[0].Revents&unix.POLLHUP != 0 && s.NoWrite && !s.NoRead {
+		switch {
+		case p[0].Revents&unix.POLLHUP == 0:
+		case s.Peer != nil && s.Peer.Abortive && !s.Peer.Shut():
+			s.Break()
+		case s.NoWrite && !s.NoRead:
 			s.State = inet.Broken // both have ended it
 		}
 		return

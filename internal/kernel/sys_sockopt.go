@@ -155,6 +155,11 @@ func sysSetsockopt(k *Kernel, t *Task) verdict {
 	defer f.close()
 	s := k.inetOf(&f)
 	level, name := t.intArg(1), t.intArg(2)
+	if s != nil && level == unix.SOL_SOCKET && name == unix.SO_LINGER {
+		if b := [8]byte{}; t.intArg(4) >= 8 && t.read(t.arg(3), b[:]) { // struct linger
+			s.Abortive = getU32(b[:]) != 0 && getU32(b[4:]) == 0
+		}
+	}
 	if s == nil || inKernel(s, level, name) {
 		if level == unix.SOL_SOCKET && (name == unix.SO_PASSCRED || name == unix.SO_PASSPIDFD) {
 			k.passcred = true

@@ -45,6 +45,7 @@ func workloads(cache string, s scale) []workload {
 		loop("fstat", "fstat", n(100_000), 0),
 		loop("read 4 KB", "read", n(100_000), 0),
 		loop("1-byte pipe ping-pong", "pipe", n(20_000), 0),
+		loop("1-byte loopback TCP echo", "tcp", n(20_000), 0),
 		loop("clock_gettime", "clock", n(100_000), 0),
 		loop("getpid", "getpid", n(100_000), 0),
 	)

@@ -3,9 +3,12 @@
 // clock measures both sides.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,23 +47,38 @@ static void do_read(long n) {
 		if (pread(fd, buf, sizeof buf, 0) != sizeof buf) die("pread");
 }
 
-// One byte there and one back: two switches of the running process.
-static void do_pipe(long n) {
-	int to[2], from[2];
+// echo sends a byte to a child and waits for it to come back: two switches of
+// the running process.
+static void echo(long n, int to, int from, int child_in, int child_out) {
 	char c = 0;
-	if (pipe(to) < 0 || pipe(from) < 0) die("pipe");
 	pid_t pid = fork();
 	if (pid < 0) die("fork");
 	if (pid == 0) {
 		while (n--)
-			if (read(to[0], &c, 1) != 1 || write(from[1], &c, 1) != 1) _exit(1);
+			if (read(child_in, &c, 1) != 1 || write(child_out, &c, 1) != 1) _exit(1);
 		_exit(0);
 	}
 	for (long i = 0; i < n; i++)
-		if (write(to[1], &c, 1) != 1 || read(from[0], &c, 1) != 1) die("pipe");
+		if (write(to, &c, 1) != 1 || read(from, &c, 1) != 1) die("echo");
 	int status;
 	waitpid(pid, &status, 0);
 	if (status) die("child");
+}
+
+static void do_pipe(long n) {
+	int to[2], from[2];
+	if (pipe(to) < 0 || pipe(from) < 0) die("pipe");
+	echo(n, to[1], from[0], to[0], from[1]);
+}
+
+static void do_tcp(long n) {
+	struct sockaddr_in a;
+	socklen_t len = sizeof a;
+	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	if (listen(l, 1) || getsockname(l, (struct sockaddr *)&a, &len) || connect(c, (struct sockaddr *)&a, len)) die("tcp");
+	int s = accept(l, 0, 0);
+	if (setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) || setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on)) die("tcp");
+	echo(n, c, c, s, s);
 }
 
 static void do_clock(long n) {
@@ -115,7 +133,7 @@ static void do_output(long n) {
 int main(int argc, char **argv) {
 	static const struct { const char *name; void (*run)(long); } all[] = {
 		{"stat", do_stat}, {"open", do_open}, {"fstat", do_fstat}, {"read", do_read},
-		{"pipe", do_pipe}, {"clock", do_clock}, {"getpid", do_getpid}, {"cpu", do_cpu},
+		{"pipe", do_pipe}, {"tcp", do_tcp}, {"clock", do_clock}, {"getpid", do_getpid}, {"cpu", do_cpu},
 		{"seq", do_seq}, {"output", do_output},
 	};
 	for (unsigned i = 0; argc == 3 && i < sizeof all / sizeof *all; i++)
