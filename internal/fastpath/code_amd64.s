@@ -29,7 +29,16 @@
 #define SAVED_R10 104
 #define FUSEMINOR 112
 #define SAVED_CLASS 120
+#define TSC       128
+#define TICK      136
+#define VALUE     160
+#define SAVED_DI  176
+#define NOW       208
+#define STDIO0    184
+#define STDIO1    192
+#define STDIO2    200
 #define STATXBUF  0x100
+#define POLLFD    0x200
 #define FLAGS     0xff8
 #define TOP       0x1000
 
@@ -47,6 +56,7 @@
 
 // Offsets in struct statx (linux/stat.h).
 #define STX_MODE  28
+#define STX_INO   32
 #define STX_MAJOR 136
 #define STX_MINOR 140
 
@@ -81,6 +91,12 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  link2
 	CMPL CX, $8
 	JEQ  file
+	CMPL CX, $9
+	JEQ  clock
+	CMPL CX, $10
+	JEQ  timeofday
+	CMPL CX, $11
+	JEQ  time
 
 leave:
 	MOVL $STATE, R11
@@ -197,7 +213,7 @@ scan:
 	DECQ CX
 	JMP  scan
 
-	// Regular files of our file system, or for class 8 directories; others
+	// Regular files of our file system, for class 8 directories, and pipes; others
 	// may block or hold what is the host's. Their type is asked with
 	// AT_STATX_DONT_SYNC: reads and writes make the kernel forget the times, and
 	// fstat would ask the server for them.
@@ -220,23 +236,184 @@ file:
 	MOVQ SAVED_R8(R11), R8
 	TESTQ AX, AX
 	JNE  leave
-	CMPL STATXBUF+STX_MAJOR(R11), $0
-	JNE  leave
-	MOVL STATXBUF+STX_MINOR(R11), CX
-	CMPQ CX, FUSEMINOR(R11)
-	JNE  leave
 	MOVQ SAVED_AX(R11), AX
 	MOVWLZX STATXBUF+STX_MODE(R11), CX
 	ANDL $0xf000, CX
+	CMPL CX, $0x1000
+	JEQ  pipe
+	CMPL STATXBUF+STX_MAJOR(R11), $0
+	JNE  leave
 	CMPQ SAVED_CLASS(R11), $8
 	JEQ  list
 	CMPL CX, $0x8000
+	JNE  leave
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
 	JEQ  plain
 	JMP  leave
 list:
 	CMPL CX, $0x4000
+	JNE  leave
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
 	JEQ  plain
 	JMP  leave
+
+	// Pipes, but for those to the host: a read that finds something or the end,
+	// and a write for which there is a free page, do not wait.
+pipe:
+	MOVQ STATXBUF+STX_INO(R11), CX
+	CMPQ CX, STDIO0(R11)
+	JEQ  leave
+	CMPQ CX, STDIO1(R11)
+	JEQ  leave
+	CMPQ CX, STDIO2(R11)
+	JEQ  leave
+	MOVL DI, POLLFD(R11)
+	MOVL $1, CX // POLLIN
+	TESTQ AX, AX // read
+	JEQ  poll
+	CMPQ AX, $1 // write
+	JNE  leave
+	CMPQ DX, $4096
+	JHI  leave
+	MOVL $4, CX // POLLOUT
+poll:
+	MOVL CX, POLLFD+4(R11) // events, and no revents
+	MOVQ DI, SAVED_DI(R11)
+	LEAQ POLLFD(R11), DI
+	MOVL $1, SI
+	XORL DX, DX
+	MOVL $7, AX // poll
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	MOVQ SAVED_DX(R11), DX
+	CMPQ AX, $1
+	JNE  leave
+	MOVQ SAVED_AX(R11), AX
+	MOVWLZX POLLFD+6(R11), CX
+	CMPL CX, $1 // POLLIN
+	JEQ  plain
+	CMPL CX, $4 // POLLOUT
+	JEQ  plain
+	CMPL CX, $0x10 // POLLHUP: the end
+	JEQ  plain
+	CMPL CX, $0x11 // what is left, then the end
+	JEQ  plain
+	JMP  leave
+
+	// clock_gettime: CLOCK_REALTIME and its COARSE are NOW, MONOTONIC, its RAW and
+	// COARSE, and BOOTTIME count from the boot, as the time stamp counter does.
+clock:
+	CMPL DI, $7
+	JHI  leave
+	MOVQ CX, SAVED_CLASS(R11)
+	MOVL $0x21, AX
+	BTL  DI, AX
+	JCS  real
+	MOVL $0xd2, AX
+	BTL  DI, AX
+	JCC  leave
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ SI, R8
+	MOVQ TSC(R11), AX
+	JMP  put
+real:
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ SI, R8
+	MOVQ NOW(R11), AX
+	JMP  put
+
+timeofday:
+	TESTQ SI, SI
+	JNE  leave
+	TESTQ DI, DI
+	JEQ  leave
+	MOVQ CX, SAVED_CLASS(R11)
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ DI, R8
+	MOVQ NOW(R11), AX
+
+	// A store may fault where the kernel's would say EFAULT. The rest of the
+	// stack's page is there; else the kernel is made to store first.
+put:
+	MOVQ SAVED_SP(R11), CX
+	CMPQ R8, CX
+	JCS  probe
+	ORQ  $4095, CX
+	SUBQ $15, CX
+	CMPQ R8, CX
+	JHI  probe
+store:
+	MOVQ SERVED(R11), CX
+	INCQ CX
+	MOVQ CX, SERVED(R11)
+	IMULQ TICK(R11), CX
+	ADDQ CX, AX
+	MOVQ DX, SAVED_DX(R11)
+	XORL DX, DX
+	MOVL $1000000000, CX
+	DIVQ CX
+	MOVQ AX, (R8)
+	CMPQ SAVED_CLASS(R11), $10
+	JNE  fraction
+	MOVL DX, AX
+	XORL DX, DX
+	MOVL $1000, CX
+	DIVL CX
+	MOVL AX, DX
+fraction:
+	MOVQ DX, 8(R8)
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R8(R11), R8
+	XORL AX, AX
+	JMP  finish
+probe:
+	MOVQ AX, VALUE(R11)
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R10, SAVED_R10(R11)
+	XORL DI, DI
+	XORL SI, SI
+	MOVQ R8, DX
+	MOVL $8, R10
+	MOVL $14, AX // rt_sigprocmask
+	SYSCALL
+	MOVL $STATE, R11
+	TESTQ AX, AX
+	JNE  probed
+	ADDQ $8, DX
+	MOVL $14, AX
+	SYSCALL
+	MOVL $STATE, R11
+	TESTQ AX, AX
+probed:
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ VALUE(R11), AX
+	JEQ  store
+	JMP  other
+
+time:
+	TESTQ DI, DI
+	JNE  leave
+	MOVQ SERVED(R11), CX
+	INCQ CX
+	MOVQ CX, SERVED(R11)
+	IMULQ TICK(R11), CX
+	MOVQ NOW(R11), AX
+	ADDQ CX, AX
+	MOVQ DX, SAVED_DX(R11)
+	XORL DX, DX
+	MOVL $1000000000, CX
+	DIVQ CX
+	MOVQ SAVED_DX(R11), DX
+	JMP  finish
 
 	// The mark of the end; see text_unsafe.go.
 	BYTE $0x0f; BYTE $0x0b

@@ -62,6 +62,8 @@ const (
 	offFuseMinor = 112
 	offTSC       = 128 // the time stamp counter when the thread was let go
 	offTick      = 136 // what a call that is served adds to it
+	offStdio     = 184 // three words: inode numbers of the pipes to the host
+	offNow       = 208 // the time when the thread was let go, ns since 1970
 	offJump      = 168 // where the code for rdtsc goes on
 )
 
@@ -69,19 +71,25 @@ const (
 type Class uint8
 
 const (
-	Leave  Class = iota
-	Plain        // counted, else the kernel's
-	StatSI       // a struct stat at the address in rsi
-	StatDX       // in rdx
-	Open         // opens a file
-	LinkSI       // reads a link into rsi
-	LinkDX       // into rdx
-	File         // is about the regular file of descriptor rdi
-	List         // lists the directory of descriptor rdi
+	Leave     Class = iota
+	Plain           // counted, else the kernel's
+	StatSI          // a struct stat at the address in rsi
+	StatDX          // in rdx
+	Open            // opens a file
+	LinkSI          // reads a link into rsi
+	LinkDX          // into rdx
+	File            // is about the regular file of descriptor rdi, or for read and write a pipe
+	List            // lists the directory of descriptor rdi
+	Clock           // clock_gettime
+	TimeOfDay       // gettimeofday
+	Time            // time
 )
 
-// statx is made by the code itself.
-const statx = 332
+// Calls that the code makes by itself.
+const (
+	poll  = 7
+	statx = 332
+)
 
 // served is a call that is served.
 type served struct {
@@ -92,46 +100,49 @@ type served struct {
 // table lists the calls that are served.
 func table() []served {
 	return []served{
-		{0, File},     // read
-		{1, File},     // write
-		{2, Open},     // open
-		{4, StatSI},   // stat
-		{5, StatSI},   // fstat
-		{6, StatSI},   // lstat
-		{17, File},    // pread64
-		{18, File},    // pwrite64
-		{19, File},    // readv
-		{20, File},    // writev
-		{21, Plain},   // access
-		{76, Plain},   // truncate
-		{77, File},    // ftruncate
-		{78, List},    // getdents
-		{82, Plain},   // rename
-		{83, Plain},   // mkdir
-		{84, Plain},   // rmdir
-		{85, Open},    // creat
-		{86, Plain},   // link
-		{87, Plain},   // unlink
-		{88, Plain},   // symlink
-		{89, LinkSI},  // readlink
-		{90, Plain},   // chmod
-		{91, Plain},   // fchmod
-		{217, List},   // getdents64
-		{257, Open},   // openat
-		{258, Plain},  // mkdirat
-		{262, StatDX}, // newfstatat
-		{263, Plain},  // unlinkat
-		{264, Plain},  // renameat
-		{265, Plain},  // linkat
-		{266, Plain},  // symlinkat
-		{267, LinkDX}, // readlinkat
-		{268, Plain},  // fchmodat
-		{269, Plain},  // faccessat
-		{280, Plain},  // utimensat
-		{295, File},   // preadv
-		{296, File},   // pwritev
-		{316, Plain},  // renameat2
-		{439, Plain},  // faccessat2
-		{452, Plain},  // fchmodat2
+		{0, File},       // read
+		{1, File},       // write
+		{2, Open},       // open
+		{4, StatSI},     // stat
+		{5, StatSI},     // fstat
+		{6, StatSI},     // lstat
+		{17, File},      // pread64
+		{18, File},      // pwrite64
+		{19, File},      // readv
+		{20, File},      // writev
+		{21, Plain},     // access
+		{76, Plain},     // truncate
+		{77, File},      // ftruncate
+		{78, List},      // getdents
+		{82, Plain},     // rename
+		{83, Plain},     // mkdir
+		{84, Plain},     // rmdir
+		{85, Open},      // creat
+		{86, Plain},     // link
+		{87, Plain},     // unlink
+		{88, Plain},     // symlink
+		{89, LinkSI},    // readlink
+		{90, Plain},     // chmod
+		{91, Plain},     // fchmod
+		{96, TimeOfDay}, // gettimeofday
+		{201, Time},     // time
+		{217, List},     // getdents64
+		{228, Clock},    // clock_gettime
+		{257, Open},     // openat
+		{258, Plain},    // mkdirat
+		{262, StatDX},   // newfstatat
+		{263, Plain},    // unlinkat
+		{264, Plain},    // renameat
+		{265, Plain},    // linkat
+		{266, Plain},    // symlinkat
+		{267, LinkDX},   // readlinkat
+		{268, Plain},    // fchmodat
+		{269, Plain},    // faccessat
+		{280, Plain},    // utimensat
+		{295, File},     // preadv
+		{296, File},     // pwritev
+		{316, Plain},    // renameat2
+		{439, Plain},    // faccessat2
+		{452, Plain},    // fchmodat2
 	}
 }

@@ -10,8 +10,9 @@ import (
 
 // Facts are the constants of a container that corrections need.
 type Facts struct {
-	FuseDev, TreeDev    uint64 // st_dev of our file system, and of its main volume for the guest
-	ImageIno, VolumeIno uint64 // inode numbers >= ImageIno and < VolumeIno are of the main volume
+	FuseDev, TreeDev    uint64   // st_dev of our file system, and of its main volume for the guest
+	ImageIno, VolumeIno uint64   // inode numbers >= ImageIno and < VolumeIno are of the main volume
+	Stdio               []uint64 // inode numbers of the pipes to the host, at most three
 }
 
 // Region is the supervisor's side of the region of one container.
@@ -47,6 +48,9 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	r.state.word(offTreeDev).Store(facts.TreeDev)
 	r.state.word(offImageIno).Store(facts.ImageIno)
 	r.state.word(offVolumeIno).Store(facts.VolumeIno)
+	for i, ino := range facts.Stdio[:min(len(facts.Stdio), 3)] {
+		r.state.word(offStdio + 8*i).Store(ino)
+	}
 	return r, nil
 }
 
@@ -70,13 +74,14 @@ func (r *Region) guard(f func()) {
 	f()
 }
 
-// Arm lets the next thread make up to n calls that are served. The time stamp
-// counter is at tsc, and each call adds tick to it.
-func (r *Region) Arm(n int, tsc, tick uint64) {
+// Arm lets the next thread make up to n calls that are served. It is now, in ns
+// since 1970, and tsc since the boot; each call takes tick.
+func (r *Region) Arm(n int, now, tsc, tick int64) {
 	r.guard(func() {
 		r.armed = uint64(max(n, 0))
-		r.state.word(offTSC).Store(tsc)
-		r.state.word(offTick).Store(tick)
+		r.state.word(offNow).Store(uint64(now))
+		r.state.word(offTSC).Store(uint64(tsc))
+		r.state.word(offTick).Store(uint64(tick))
 		r.state.word(offBudget).Store(r.armed)
 	})
 }
@@ -101,7 +106,7 @@ func (r *Region) Serves(nr int) bool {
 }
 
 // Makes reports whether call nr is made by the code.
-func (r *Region) Makes(nr int) bool { return nr == statx || r.Serves(nr) }
+func (r *Region) Makes(nr int) bool { return nr == statx || nr == poll || r.Serves(nr) }
 
 // ServedOffset is where in the file the count of served calls is, 8 bytes, for
 // the file system server.

@@ -52,7 +52,7 @@ func (m *fastMM) signalled(sig unix.Signal) {
 func (k *Kernel) armFast() {
 	if k.fast != nil {
 		n := k.sched.Budget(tickNS)
-		k.fast.Arm(n, k.tsc(), tickNS)
+		k.fast.Arm(n, k.Now(), k.tsc(), tickNS)
 		k.cfg.SetBudget(n, tickNS)
 	}
 }

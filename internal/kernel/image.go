@@ -141,7 +141,7 @@ func (k *Kernel) entryFault(t *Task) (bool, error) {
 }
 
 // tsc is the time stamp counter: it runs at 1 GHz of logical time.
-func (k *Kernel) tsc() uint64 { return uint64(k.Now() - k.cfg.Machine.BootTime) }
+func (k *Kernel) tsc() int64 { return k.Now() - k.cfg.Machine.BootTime }
 
 // trappedInstruction answers rdtsc and rdtscp, which fault in the guest
 // (prctl(2), PR_SET_TSC).
@@ -173,7 +173,7 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 		t.regs.Rip = s.Done - size
 	}
 	k.event(t)
-	tsc := k.tsc()
+	tsc := uint64(k.tsc())
 	t.regs.Rax, t.regs.Rdx = tsc&0xffffffff, tsc>>32
 	t.regs.Rip += size
 	if k.log != nil {

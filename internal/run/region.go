@@ -1,6 +1,9 @@
 package run
 
 import (
+	"fmt"
+	"os"
+
 	"dettrace/internal/detfs"
 	"dettrace/internal/fastpath"
 	"dettrace/internal/procfs"
@@ -23,11 +26,22 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it.
-func newRegion(box *sandbox.Sandbox) (*fastpath.Region, error) {
+// newRegion fills it. stdio are our ends of the pipes to the guest's standard streams.
+func newRegion(box *sandbox.Sandbox, stdio ...*os.File) (*fastpath.Region, error) {
+	var pipes []uint64
+	for _, f := range stdio {
+		if f == nil {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+			return nil, fmt.Errorf("stat a standard stream: %w", err)
+		}
+		pipes = append(pipes, st.Ino)
+	}
 	image, volumes := detfs.MainVolume()
 	return fastpath.New(box.Shared, fastpath.Facts{
-		FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes,
+		FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +20,7 @@ func TestTrees(t *testing.T) {
 	}
 	dir := compileAll(t, "tree", src...)
 	tree := filepath.Join(dir, "tree")
+	t.Cleanup(func() { killAll(tree) })
 	for seed := 1; seed <= 4; seed++ {
 		s := strconv.Itoa(seed)
 		t.Run(s, func(t *testing.T) {
@@ -52,5 +54,22 @@ func TestTrees(t *testing.T) {
 				t.Error("two containers differ: compare their logs")
 			}
 		})
+	}
+}
+
+// killAll ends what runs a program natively: of a tree whose root has ended, some
+// may wait for ever.
+func killAll(program string) {
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		return
+	}
+	for _, l := range links {
+		if exe, err := os.Readlink(l); err != nil || exe != program {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(l))); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }

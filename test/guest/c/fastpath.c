@@ -150,6 +150,41 @@ static long size(void)
 	return sizes[pick(8)];
 }
 
+// talk exchanges messages with a child through pipes, of sizes that fit and
+// that do not; the child ends first or is left without a reader.
+static void talk(void)
+{
+	int to[2], from[2], n = pick(6), ends = pick(2);
+	static char message[20000];
+	long sizes[6], sum = 0, r;
+	for (int i = 0; i < 6; i++)
+		sizes[i] = 1 + pick(3) * pick(9000);
+	pipe(to);
+	pipe(from);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (!pid) {
+		close(to[1]);
+		close(from[0]);
+		for (int i = 0; i < n && (r = read(to[0], message, sizeof message)) > 0; i++)
+			write(from[1], message, r);
+		_exit(0);
+	}
+	close(to[0]);
+	close(from[1]);
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 6 - ends; i++) {
+		sum = sum * 31 + write(to[1], message, sizes[i]);
+		sum = sum * 31 + read(from[0], message, 1 + pick(6000));
+	}
+	close(to[1]);
+	while ((r = read(from[0], message, sizeof message)) > 0)
+		sum = sum * 31 + r;
+	close(from[0]);
+	waitpid(pid, 0, 0);
+	printf("talk %lx\n", sum);
+}
+
 static int handled;
 static void handler(int sig) { handled += sig; }
 
@@ -196,11 +231,14 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316};
-		long nr = nrs[pick(30)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316};
+		long nr = nrs[pick(33)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
+		case SYS_clock_gettime: a = (long)pick(14) - 2, b = memory(); break;
+		case SYS_gettimeofday: a = memory(), b = pick(3) ? 0 : memory(); break;
+		case SYS_time: a = pick(2) ? 0 : memory(); break;
 		case SYS_write: a = descriptor(), b = source(), c = size(); break;
 		case SYS_pwrite64: a = descriptor(), b = source(), c = size(), d = (long)pick(40000) - 10; break;
 		case SYS_writev: a = descriptor(), b = (long)v, c = 2; break;
@@ -261,6 +299,16 @@ int main(int argc, char **argv)
 				setitimer(ITIMER_REAL, &one, 0);
 			}
 			break;
+		case 3:
+		case 4:
+			talk();
+			break;
+		case 5: {
+			struct timeval tv = {0};
+			gettimeofday(&tv, 0);
+			printf("now %ld %ld %ld\n", tv.tv_sec, tv.tv_usec, time(0));
+			break;
+		}
 		case 2: {
 			struct timespec ts;
 			clock_gettime(CLOCK_REALTIME, &ts);
