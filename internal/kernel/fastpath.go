@@ -248,6 +248,9 @@ func (k *Kernel) leaveRegion(t *Task) (bool, error) {
 	return false, k.stepOut(t)
 }
 
+// trapFlag is TF in RFLAGS: trap after the next instruction.
+const trapFlag = 0x100
+
 // stepOut steps t until it has left the region's code, and makes the stop where
 // it stands then the signal's.
 func (k *Kernel) stepOut(t *Task) error {
@@ -279,9 +282,16 @@ func (k *Kernel) stepOut(t *Task) error {
 		if err := ptrace.GetRegs(t.tid, &r); err != nil {
 			return ignoreGone(err)
 		}
-		if !fastpath.InCode(r.Rip) {
-			break
+		if fastpath.InCode(r.Rip) {
+			continue
 		}
+		// After a step over POPFQ the kernel takes the trap flag for the
+		// guest's own (enable_single_step in arch/x86/kernel/step.c).
+		r.Eflags &^= trapFlag
+		if err := ptrace.SetRegs(t.tid, &r); err != nil {
+			return ignoreGone(err)
+		}
+		break
 	}
 	k.countServed(t)
 	if err := ptrace.SetSigMask(t.tid, mask); err != nil {

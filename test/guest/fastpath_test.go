@@ -88,3 +88,6 @@ func sameWithout(t *testing.T, args ...string) (served uint64) {
 	}
 	return served
 }
+
+// A signal that a served call sends to its caller.
+func TestFastPathSignal(t *testing.T) { sameAsNative(t, "fastpath_signal") }
