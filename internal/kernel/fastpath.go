@@ -98,6 +98,9 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	if k.fast == nil || !m.mapped || addr < fastpath.End && addr >= fastpath.Base || m.handler || m.ignored && k.handles(t) {
 		return nil
 	}
+	if addr == t.proc.vdsoBase+k.vdsoCall {
+		return nil // setSegv's
+	}
 	list := k.knownSites(t, m, k.fast.Addrs(addr-sweep, addr+sweep))
 	if k.fast.Wanted(addr) {
 		if s := k.findSite(t, addr); s != nil && m.patched[addr] != s {

@@ -77,6 +77,7 @@ type Kernel struct {
 	rand     *stream
 	vdso     []byte // what lies over the kernel's, with the entry code of the last exec
 	vdsoHost vdso.Host
+	vdsoCall uint64 // vdso.SyscallOffset
 	rows     []syscalls.Row
 	calls    []*call // by number
 
@@ -173,7 +174,7 @@ func New(cfg Config) (*Kernel, error) {
 	if k.vdsoHost, err = vdso.ReadHost(); err != nil {
 		return nil, err
 	}
-	k.vdso = vdso.Cover(k.vdsoHost.Code)
+	k.vdso, k.vdsoCall = vdso.Cover(k.vdsoHost.Code), vdso.SyscallOffset()
 	if k.devices, err = readHostDevices(); err != nil {
 		return nil, err
 	}

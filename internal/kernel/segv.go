@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/ptrace"
-	"dettrace/internal/vdso"
 )
 
 // segvAction mirrors what a process does on SIGSEGV. A trapped rdtsc is that
@@ -112,7 +111,11 @@ func (k *Kernel) setSegv(t *Task, mask uint64, a *segvAction) error {
 		return nil
 	}
 	base := t.regs
+	at := t.proc.vdsoBase + k.vdsoCall
 	addr := (base.Rsp - 128 - 64) &^ 15
+	if code := [2]byte{}; !t.read(at, code[:]) || code != [2]byte{0x0f, 0x05} {
+		return nil // the guest wrote over it, and keeps what the kernel left
+	}
 	var old [32]byte
 	if !t.read(addr, old[:]) || !t.write(addr, a.act[:]) {
 		return nil // no stack: it could not have a handler either
@@ -120,7 +123,7 @@ func (k *Kernel) setSegv(t *Task, mask uint64, a *segvAction) error {
 	if err := ptrace.SetSigMask(t.tid, ^uint64(0)); err != nil {
 		return ignoreGone(err)
 	}
-	_, _, err := k.inject(t, &base, t.proc.vdsoBase+vdso.SyscallOffset(), unix.SYS_RT_SIGACTION, uint64(unix.SIGSEGV), addr, 0, 8)
+	_, _, err := k.inject(t, &base, at, unix.SYS_RT_SIGACTION, uint64(unix.SIGSEGV), addr, 0, 8)
 	t.regs = base
 	t.write(addr, old[:])
 	if err != nil {

@@ -91,3 +91,6 @@ func sameWithout(t *testing.T, args ...string) (served uint64) {
 
 // A signal that a served call sends to its caller.
 func TestFastPathSignal(t *testing.T) { sameAsNative(t, "fastpath_signal") }
+
+// The counter while the signal by which it traps is blocked.
+func TestTSCBlocked(t *testing.T) { sameAsNative(t, "tsc_blocked") }
