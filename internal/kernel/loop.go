@@ -166,6 +166,11 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 
 // apply carries out a handler's verdict on a task stopped at a call's entry.
 func (k *Kernel) apply(t *Task, v verdict) error {
+	if v == answer || v == ended {
+		// The call is over. One that ended for another reason in the same turn
+		// (a sleep whose time was over) must not leave the wake-up to the next.
+		t.sigWake = false
+	}
 	if v == ended {
 		k.logExit(t, int64(t.regs.Rax))
 		t.onExit = nil
