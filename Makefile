@@ -5,9 +5,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
 # Suites that take long have targets of their own.
-LONG = test/probes test/real
+LONG = test/probes test/real test/runtimes
 
-.PHONY: all build test probes real real-sources quick lint generate man bench clean
+.PHONY: all build test probes runtimes real real-sources quick lint generate man bench clean
 
 all: build
 
@@ -24,6 +24,11 @@ test:
 # The catalogue of what must not differ, a probe for each line; prints the table.
 probes:
 	$(GO) test -count=1 -timeout 60m ./test/probes -v
+
+# Language runtimes, build tools and servers of the host image, each a few times
+# on an idle and a loaded host; DETTRACE_RUNTIMES_RUNS=20 for more.
+runtimes:
+	$(GO) test -count=1 -timeout 120m ./test/runtimes -v
 
 # Sources and an image from Debian's registry, into a cache folder (about 5
 # minutes the first time; the image needs root).

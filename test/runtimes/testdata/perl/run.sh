@@ -1,0 +1,2 @@
+set -e
+perl main.pl

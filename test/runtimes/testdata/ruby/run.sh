@@ -1,0 +1,2 @@
+set -e
+ruby main.rb
