@@ -201,14 +201,14 @@ func TestFutexWakeOrder(t *testing.T) {
 		ws = append(ws, w)
 		k.futexes.add(w)
 	}
-	if n := k.futexWake(key, 2, 1); n != 2 || !ws[0].woken || ws[1].woken || !ws[2].woken || ws[3].woken {
+	if n, _ := k.futexWake(key, 2, 1); n != 2 || !ws[0].woken || ws[1].woken || !ws[2].woken || ws[3].woken {
 		t.Errorf("woke %d: not the two oldest that match", n)
 	}
 	to := futexKey{addr: 16}
-	if n := k.futexRequeue(key, to, 2); n != 2 || ws[1].key != to || ws[3].key != to || ws[4].key != key {
+	if n, _ := k.futexRequeue(key, to, 0, 2); n != 2 || ws[1].key != to || ws[3].key != to || ws[4].key != key {
 		t.Errorf("requeued %d: not the two oldest", n)
 	}
-	if n := k.futexWake(to, 1<<30, ^uint32(0)); n != 2 {
+	if n, _ := k.futexWake(to, 1<<30, ^uint32(0)); n != 2 {
 		t.Errorf("woke %d on the second word, want 2", n)
 	}
 	k.futexes.drop(ws[4])
@@ -216,7 +216,7 @@ func TestFutexWakeOrder(t *testing.T) {
 	if len(k.futexes.q) != 0 {
 		t.Errorf("%d queues are left", len(k.futexes.q))
 	}
-	if n := k.futexWake(key, 1, ^uint32(0)); n != 0 {
+	if n, _ := k.futexWake(key, 1, ^uint32(0)); n != 0 {
 		t.Errorf("woke %d of nobody", n)
 	}
 }

@@ -182,8 +182,10 @@ func (k *Kernel) execStop(t *Task) error {
 	for _, o := range append([]*Task(nil), p.tasks...) {
 		if o != t {
 			k.removeTask(o)
+			k.futexExit(o)
 		}
 	}
+	k.futexExit(t)
 	if p.mem != nil {
 		p.mem.Close()
 		p.mem = nil

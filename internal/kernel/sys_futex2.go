@@ -141,6 +141,10 @@ func (k *Kernel) futexSleep(t *Task, words []futexWord, mask uint32, index bool)
 	}
 	for i := 0; i < len(words) && e == 0; i++ {
 		x := words[i]
+		var key futexKey
+		if key, e = k.futexKey(t, x.addr, x.flags&futex2Private != 0, false); e != 0 {
+			break
+		}
 		now, ok := t.readU32(x.addr)
 		switch {
 		case !ok:
@@ -148,8 +152,7 @@ func (k *Kernel) futexSleep(t *Task, words []futexWord, mask uint32, index bool)
 		case uint64(now) != x.val:
 			e = unix.EAGAIN
 		}
-		key := k.futexKey(t, x.addr, x.flags&futex2Private != 0)
-		v.ws = append(v.ws, &futexWaiter{key: key, task: t, bitset: mask})
+		v.ws = append(v.ws, &futexWaiter{key: key, task: t, addr: x.addr, val: uint32(x.val), bitset: mask})
 	}
 	if e == 0 && t.restart.set && t.restart.deadline <= k.Now() {
 		e = unix.ETIMEDOUT
@@ -178,8 +181,11 @@ func sysFutexWake(k *Kernel, t *Task) verdict {
 	if n == 0 { // unlike FUTEX_WAKE, which wakes at least one
 		return t.done(0)
 	}
-	key := k.futexKey(t, addr, flags&futex2Private != 0)
-	return t.done(int64(k.futexWake(key, max(n, 1), uint32(mask))))
+	key, e := k.futexKey(t, addr, flags&futex2Private != 0, false)
+	if e != 0 {
+		return t.fail(e)
+	}
+	return t.count(k.futexWake(key, max(n, 1), uint32(mask)))
 }
 
 // futex_requeue(2): wakes some, and moves some to the second futex.
@@ -202,8 +208,10 @@ func sysFutexRequeue(k *Kernel, t *Task) verdict {
 	if uint64(v) != words[0].val {
 		return t.fail(unix.EAGAIN)
 	}
-	from := k.futexKey(t, words[0].addr, words[0].flags&futex2Private != 0)
-	to := k.futexKey(t, words[1].addr, words[1].flags&futex2Private != 0)
-	n := k.futexWake(from, wake, ^uint32(0))
-	return t.done(int64(n + k.futexRequeue(from, to, move)))
+	from, e1 := k.futexKey(t, words[0].addr, words[0].flags&futex2Private != 0, false)
+	to, e2 := k.futexKey(t, words[1].addr, words[1].flags&futex2Private != 0, false)
+	if e1 != 0 || e2 != 0 {
+		return t.fail(max(e1, e2))
+	}
+	return t.count(k.futexRequeue(from, to, wake, move))
 }

@@ -66,6 +66,7 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 // takeOver gives the execing thread t the identity of its dead leader.
 func (k *Kernel) takeOver(t, leader *Task) error {
 	k.removeTask(leader)
+	k.futexExit(leader)
 	delete(k.tasks, t.tid)
 	t.tid, t.vtid = leader.tid, leader.vtid
 	k.tasks[t.tid] = t
@@ -85,8 +86,9 @@ func (k *Kernel) death(t *Task, st ptrace.Status) error {
 // bury forgets a dead thread; it reports whether it was its process's last.
 func (k *Kernel) bury(t *Task) bool {
 	k.progress = true
-	k.clearChildTID(t)
-	return k.removeTask(t)
+	last := k.removeTask(t)
+	k.futexExit(t)
+	return last
 }
 
 // processEnd does what follows from the end of a process's last thread.

@@ -33,7 +33,7 @@ func rowsIPC() []Row {
 	}
 }
 
-const noteFutex = "Done wholly by the supervisor: waiters queue first in, first out, timeouts are on the logical clock, no spurious wake-ups (ordered)."
+const noteFutex = "Done wholly by the supervisor: waiters queue first in, first out, timeouts are on the logical clock, locks with priority inheritance are handed over in that order too, also when the owner dies; no spurious wake-ups (ordered)."
 
 // rowsFutex are the fast user-space locks.
 func rowsFutex() []Row {

@@ -98,3 +98,6 @@ cat /proc/sysvipc/msg /proc/sysvipc/sem | wc -l`)
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Every operation of futex(2), its errors, and what dead owners leave.
+func TestFutex(t *testing.T) { sameAsNative(t, "futex_all") }
