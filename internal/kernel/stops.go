@@ -204,8 +204,15 @@ func (k *Kernel) execStop(t *Task) error {
 	if b, err := readProc("/proc/" + strconv.Itoa(p.pid) + "/comm"); err == nil && len(b) > 0 {
 		p.comm = string(b[:len(b)-1])
 	}
-	if err := k.fixImage(t); err != nil {
+	if err := k.fixImage(t); err != nil && !gone(t.tid) {
 		return fmt.Errorf("exec of %s: %w", p.describe(), err)
 	}
 	return nil
+}
+
+// gone reports whether a thread that was stopped has been killed since, which
+// makes accesses to its memory fail in several ways.
+func gone(tid int) bool {
+	var r ptrace.Regs
+	return errors.Is(ptrace.GetRegs(tid, &r), unix.ESRCH)
 }
