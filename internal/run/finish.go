@@ -28,6 +28,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		}
 		c.closing(res.Status == 0 || c.spec.OutputOnFailure)
 	}
+	if res.Status != 0 && !c.spec.Verbose {
+		c.refusals(o) // perhaps why
+	}
 	c.verbose(o)
 	c.printProfile(o)
 	if rerr := c.writeReport(o, res, err); err == nil && rerr != nil {

@@ -141,14 +141,19 @@ func (c *container) closing(success bool) {
 	}
 }
 
+// refusals names what the guest asked for and did not get.
+func (c *container) refusals(o outcome) {
+	for _, r := range o.stats.Refused {
+		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.First)
+	}
+}
+
 // verbose tells what the run did, for --verbose.
 func (c *container) verbose(o outcome) {
 	if !c.spec.Verbose {
 		return
 	}
-	for _, r := range o.stats.Refused {
-		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.First)
-	}
+	c.refusals(o)
 	for _, d := range o.stats.Doors {
 		c.say("door used: %s", d)
 	}

@@ -74,8 +74,11 @@ func testWorkload(t *testing.T, w Workload, argv []string, runs int) string {
 		walls[i%2] = wall.Seconds()
 		if i == 0 {
 			first = o
-			if o.Status != 0 {
+			if o.Status != 0 && w.Fails == "" {
 				t.Errorf("status %d\n%s\n%s", o.Status, tail(o.Stdout), tail(o.Stderr))
+			}
+			if w.Fails != "" && (o.Status == 0 || !strings.Contains(o.Stderr, w.Fails)) {
+				t.Errorf("status %d, want a failure that says %q\n%s", o.Status, w.Fails, tail(o.Stderr))
 			}
 			for _, want := range w.Want {
 				if !strings.Contains(o.Stdout, want) {

@@ -11,3 +11,4 @@ for what in none leak; do
 	./main $what 2>&1 || s=$?
 	echo "$what: $s"
 done
+exit $s
