@@ -100,7 +100,7 @@ func bench(ctx context.Context, o options) error {
 		return fmt.Errorf("archive of files: %w", err)
 	}
 	report := Report{Machine: machine()}
-	if err := measureAll(ctx, o, micro, &report); err != nil {
+	if err := measureAll(ctx, o, source, micro, &report); err != nil {
 		return err
 	}
 	if !o.skipMemory {
@@ -121,7 +121,7 @@ func bench(ctx context.Context, o options) error {
 
 // measureAll fills in the rows. A workload that fails becomes a row that
 // says so: the others are still worth having.
-func measureAll(ctx context.Context, o options, micro string, report *Report) error {
+func measureAll(ctx context.Context, o options, source, micro string, report *Report) error {
 	base := runner{cpu: o.cpu, scratch: "/var/tmp", micro: micro, limit: 20 * time.Minute}
 	native, guest, strace := base, base, base
 	native.name = "native"
@@ -134,7 +134,7 @@ func measureAll(ctx context.Context, o options, micro string, report *Report) er
 		}
 	}
 	starts := map[string]pair{}
-	for i, w := range workloads(o.cache, o.scale) {
+	for i, w := range workloads(o.cache, source, o.scale) {
 		if i > 0 && !wanted(w.name, o.rows) { // the first one is the start-up
 			continue
 		}

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // A workload is one row of the table.
@@ -23,7 +25,8 @@ type scale struct {
 
 // workloads lists the rows of issue and catalogue. micro is the path of the
 // compiled loops as both sides see it: in the run's own directory.
-func workloads(cache string, s scale) []workload {
+// source is the directory of this package.
+func workloads(cache, source string, s scale) []workload {
 	n := func(base int) int { return max(1, int(float64(base)*s.micro)) }
 	loop := func(row, name string, count int, target float64) workload {
 		return workload{name: row, target: target, script: fmt.Sprintf("./micro %s %d", name, count)}
@@ -49,12 +52,36 @@ func workloads(cache string, s scale) []workload {
 		loop("clock_gettime", "clock", n(100_000), 0),
 		loop("getpid", "getpid", n(100_000), 0),
 	)
+	list = append(list, runtimes(filepath.Join(source, "..", "runtimes", "testdata"))...)
 	for i := range list {
-		if list[i].input != "" {
+		if list[i].input != "" && !filepath.IsAbs(list[i].input) {
 			list[i].input = filepath.Join(cache, list[i].input)
 		}
 	}
 	return list
+}
+
+// runtimes are rows of compilers and servers, with the programs that
+// test/runtimes runs. Both sides use the tools of the host image.
+func runtimes(testdata string) []workload {
+	row := func(name, dir, script string, target float64) workload {
+		return workload{name: name, target: target, input: filepath.Join(testdata, dir), script: "export PATH=/usr/sbin:/usr/bin:/sbin:/bin; " + script}
+	}
+	return []workload{
+		row("javac of 100 classes, jar, java", "javac", "sh run.sh", 1.5),
+		row("go build, with the standard library", "go-run", fmt.Sprintf("export GOROOT='%s' GOCACHE=$PWD/cache; sh run.sh", goroot()), 1.5),
+		row("cargo build of 6 crates, -j 4", "cargo", "export HOME=$PWD; sh run.sh", 1.5),
+		row("PostgreSQL: initdb, pgbench, stop", "postgresql", "chmod 755 .; sh run.sh", 0),
+	}
+}
+
+// goroot is where the go command's toolchain is.
+func goroot() string {
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "" // the row fails and says so
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // makeFiles creates the archive of the untar rows: many small files in

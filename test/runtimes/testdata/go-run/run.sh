@@ -1,5 +1,5 @@
 set -e
-export PATH=$GOROOT/bin:$PATH GOTOOLCHAIN=local GOCACHE=/gocache GOFLAGS="-mod=mod -trimpath" CGO_ENABLED=0
+export PATH=$GOROOT/bin:$PATH GOTOOLCHAIN=local GOCACHE=${GOCACHE:-/gocache} GOFLAGS="-mod=mod -trimpath" CGO_ENABLED=0
 cat >go.mod <<'EOF'
 module example.org/run
 
