@@ -34,7 +34,11 @@ type observed struct {
 // command is the run of a workload, for the test and for the hint how to
 // repeat it by hand.
 func command(dettrace, dir string, w Workload, flags []string) []string {
-	argv := []string{dettrace, "run", "--image", "host", "--no-default-input", "-i", filepath.Join(dir, w.Name) + ":/build/src"}
+	input := w.Dir
+	if input == "" {
+		input = w.Name
+	}
+	argv := []string{dettrace, "run", "--image", "host", "--no-default-input", "-i", filepath.Join(dir, input) + ":/build/src"}
 	argv = append(append(argv, w.Flags...), flags...)
 	return append(argv, "--", "sh", "run.sh")
 }

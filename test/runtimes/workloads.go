@@ -2,7 +2,8 @@ package runtimes
 
 // Workload is one runtime at work.
 type Workload struct {
-	Name  string // of its directory below testdata
+	Name  string // of its directory below testdata too, unless Dir says another
+	Dir   string
 	Tools []string
 	Want  []string // what a run that works prints
 	Go    bool     // wants a Go toolchain with a warm cache
@@ -16,6 +17,7 @@ func Workloads() []Workload {
 	return []Workload{
 		{Name: "javac", Tools: []string{"javac", "jar"}, Want: []string{"-515123684\n"}, Long: true},
 		{Name: "java-run", Tools: []string{"javac"}, Want: []string{"threads 50000 ", "executor 328350 ", "nulls 20000", "== G1"}, Long: true},
+		{Name: "java-run-4-cpus", Dir: "java-run", Flags: []string{"--cpus", "4"}, Tools: []string{"javac"}, Want: []string{"threads 50000 ", "cpus 4"}, Long: true},
 		{Name: "maven", Tools: []string{"mvn"}, Want: []string{"BUILD SUCCESS"}, Long: true},
 		{Name: "go-build", Go: true, Want: []string{"ok  \tdettrace/internal/fuse"}, Long: true},
 		{Name: "go-run", Go: true, Want: []string{"goroutines 100000 ", "recovered: runtime error", "signals ok"}},
@@ -23,8 +25,10 @@ func Workloads() []Workload {
 		{Name: "cargo", Tools: []string{"cargo", "rustc"}, Want: []string{"test result: ok. 1 passed"}, Long: true},
 		{Name: "rustc", Tools: []string{"rustc"}, Want: []string{"294364\n"}, Long: true},
 		{Name: "node", Tools: []string{"node"}, Want: []string{"timers tick promise immediate 10 20 30", "fork 42", "you asked /3"}},
+		{Name: "node-4-cpus", Dir: "node", Flags: []string{"--cpus", "4"}, Tools: []string{"node"}, Want: []string{" 4 3\n", "fork 42"}, Long: true},
 		{Name: "npm", Tools: []string{"node", "npm"}, Want: []string{"ok\n", "42\n", "app-1.0.0.tgz"}, Long: true},
 		{Name: "python", Tools: []string{"python3"}, Want: []string{"threads 4000 ", "spawn HELLO None 0", "sqlite (200, ", "alarm"}},
+		{Name: "python-4-cpus", Dir: "python", Flags: []string{"--cpus", "4"}, Tools: []string{"python3"}, Want: []string{"threads 4000 ", "spawn HELLO None 0"}, Long: true},
 		{Name: "ruby", Tools: []string{"ruby"}, Want: []string{"turns 012012012012012", "ractor [0, 1, 4]", "gc true"}},
 		{Name: "php", Tools: []string{"php", "curl"}, Want: []string{"child 4 4", "served /b"}},
 		{Name: "perl", Tools: []string{"perl"}, Want: []string{"threads 0 1 4 9", "alarm", "tcp 3cba"}},
