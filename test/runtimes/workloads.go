@@ -48,6 +48,7 @@ func Workloads() []Workload {
 		{Name: "asan", Tools: []string{"gcc"}, Want: []string{"heap-buffer-overflow", "LeakSanitizer does not work under ptrace"},
 			Fails: "refused: clone with CLONE_UNTRACED: EPERM"},
 		{Name: "tsan", Tools: []string{"gcc"}, Want: []string{"ThreadSanitizer: data race"}},
+		{Name: "valgrind", Tools: []string{"valgrind", "gcc"}, Want: []string{"Invalid write of size 4", "definitely lost: 40 bytes", "Possible data race"}},
 		// The guest may not trace: the supervisor does.
 		{Name: "gdb", Tools: []string{"gdb", "gcc"}, Want: []string{"ptrace: Operation not permitted"}, Fails: "refused: ptrace: EPERM"},
 	}

@@ -1,5 +1,5 @@
-# Maven offline: a project is read and validated. Its plugins are not packaged
-# by Debian, so the jar itself is made in javac.
+# Maven offline: a project is read and validated. Its plugins are not installed,
+# so the jar itself is made in javac.
 set -e
 mkdir -p src/main/java/p
 echo 'package p; public class Main { public static void main(String[] a) { System.out.println("built by maven"); } }' >src/main/java/p/Main.java
