@@ -29,6 +29,10 @@ func (k *Kernel) deadlock() error {
 		if what == "" {
 			what = "its siblings to end"
 		}
+		if s := t.wait.spin; s != nil {
+			e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: spins at %#x until memory changes", t.proc.describe(), t.vtid, s.at))
+			continue
+		}
 		e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: %s waits for %s", t.proc.describe(), t.vtid, name, what))
 	}
 	return e

@@ -129,6 +129,7 @@ type Kernel struct {
 	// roomySignals is the limit of pending signals with which all that matter
 	// have room in their queue; none if the host's limit is low.
 	roomySignals rlimit
+	spinners     int // tasks that wait in a pure loop
 	heart        heartbeat
 	stopped      atomic.Pointer[stopReason]
 	nsfd         int // our handle on the guest's pid namespace, -1 if it cannot translate

@@ -24,6 +24,8 @@ const (
 // process's wait status, or the error that ended the run.
 func (k *Kernel) Run() (ptrace.Status, error) {
 	defer ptrace.Quiet()()
+	k.heart.tracer.Store(int64(unix.Gettid()))
+	defer k.heart.tracer.Store(0)
 	for k.exit == nil {
 		k.garbage.Tick()
 		if err := k.stopErr(); err != nil {
@@ -36,6 +38,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		k.wakeReady()
 		k.wakeTTY()
 		k.wakeLockWaiters()
+		k.wakeSpinners()
 		if k.async {
 			k.wakeAllSignalled()
 		}
@@ -63,6 +66,11 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 // step runs t until it parks, dies, stops or yields.
 func (k *Kernel) step(t *Task) error {
 	t.preempt = false
+	if t.wait.spin != nil {
+		if parked, err := k.leaveSpin(t); parked || err != nil {
+			return err
+		}
+	}
 	if f := t.onTurn; f != nil {
 		if k.staleWake(t) {
 			return nil
@@ -106,7 +114,10 @@ func (k *Kernel) step(t *Task) error {
 
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
-	k.heart.beat(t.tid)
+	if !t.looked {
+		k.heart.beat(t.tid)
+	}
+	t.looked, t.nudged = false, false
 	k.armFast()
 	k.prof.leave()
 	sig := t.sig
@@ -135,6 +146,9 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 	case unix.PTRACE_EVENT_STOP:
 		if st.GroupStop() {
 			return true, k.groupStop(t, st.StopSignal())
+		}
+		if t.nudged {
+			return k.spinStop(t, int(k.heart.steps.Load()))
 		}
 		return false, nil
 	}
@@ -246,6 +260,9 @@ func (k *Kernel) unpark(t *Task) {
 	}
 	if t.wait.queue != nil {
 		t.wait.queue.leave()
+	}
+	if t.wait.spin != nil {
+		k.spinners--
 	}
 	t.wait = waitFor{}
 }

@@ -22,6 +22,8 @@ type Task struct {
 	regs    ptrace.Regs
 	data    uint32      // what the filter said of the call
 	sig     unix.Signal // to deliver at the next resume
+	nudged  bool        // interrupted to be looked at (Nudge)
+	looked  bool        // was looked at: the next resume is none of its own
 	preempt bool        // quantum used up: yield at the end of this stop
 
 	// What the next resume does.
@@ -53,6 +55,7 @@ type waitFor struct {
 	fds      []waitFD
 	children bool // a change of a child
 	futex    *futexWaiter
+	spin     *spin     // a pure loop
 	queue    waitQueue // a place in another queue of ours
 	fifo     streamID  // a FIFO whose writer is awaited
 	lock     bool      // a file lock: retried whenever the turn changes hands

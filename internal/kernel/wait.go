@@ -14,13 +14,22 @@ import (
 // exec, fatal signal), and the leader's id changes hands at exec.
 func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 	if len(t.proc.tasks) == 1 {
-		_, st, err := ptrace.Wait(t.tid, 0)
-		return st, err
+		for {
+			tid, st, err := ptrace.WaitOnce(t.tid, 0)
+			if tid != 0 || err != nil {
+				return st, err
+			}
+			k.nudged(t)
+		}
 	}
 	for {
 		tid, err := peekAny()
 		if err != nil {
 			return ptrace.Status{}, err
+		}
+		if tid == 0 {
+			k.nudged(t)
+			continue
 		}
 		o := k.tasks[tid]
 		_, st, err := ptrace.Wait(tid, 0)
@@ -206,19 +215,18 @@ func (k *Kernel) childChanged(p *Process) {
 	}
 }
 
-// peekAny finds a child or tracee with news, without consuming it.
+// peekAny finds a child or tracee with news, without consuming it; 0 if a nudge
+// came first.
 func peekAny() (int, error) {
 	var si unix.Siginfo
-	for {
-		err := unix.Waitid(unix.P_ALL, 0, &si, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("waitid: %w", err)
-		}
-		return siginfoPid(&si), nil
+	err := unix.Waitid(unix.P_ALL, 0, &si, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL, nil)
+	if err == unix.EINTR {
+		return 0, nil
 	}
+	if err != nil {
+		return 0, fmt.Errorf("waitid: %w", err)
+	}
+	return siginfoPid(&si), nil
 }
 
 // awaitKilled waits for the death of every thread of p, which was sent

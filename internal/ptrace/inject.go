@@ -23,13 +23,17 @@ func Inject(tid int, base *Regs, at uint64, nr int, args ...uint64) (int64, erro
 	if err := SetRegs(tid, &r); err != nil {
 		return 0, err
 	}
-	for i := range 2 {
+	for i := 0; i < 2; i++ {
 		if err := Syscall(tid, 0); err != nil {
 			return 0, err
 		}
 		_, st, err := Wait(tid, 0)
 		if err != nil {
 			return 0, err
+		}
+		if st.Event() == unix.PTRACE_EVENT_STOP && !st.GroupStop() { // of an Interrupt that came late
+			i--
+			continue
 		}
 		if !st.SyscallStop() {
 			return 0, fmt.Errorf("inject call %d, stop %d: unexpected status %#x", nr, i, int(st.WaitStatus))

@@ -18,7 +18,9 @@ func Quiet() (undo func()) {
 	masked := unix.PthreadSigmask(unix.SIG_BLOCK, &urg, &old) == nil
 	percent := debug.SetGCPercent(-1)
 	loud := muteSIGCHLD()
+	still := nudgeable()
 	return func() {
+		still()
 		loud()
 		debug.SetGCPercent(percent)
 		if masked {

@@ -51,7 +51,7 @@ func exitStatus(o outcome, err error) int {
 		return 128 + int(o.status.Signal())
 	case err == nil:
 		return o.status.ExitStatus()
-	case errors.Is(err, ErrTimeout):
+	case errors.Is(err, ErrTimeout), errors.Is(err, ErrSpin):
 		return ExitTimeout
 	case errors.Is(err, ErrInterrupted):
 		return 130

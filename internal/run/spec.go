@@ -33,6 +33,7 @@ type Spec struct {
 	Stdout          io.Writer
 	Stderr          io.Writer
 	Timeout         time.Duration // wall time; 0 = none
+	SpinLimit       time.Duration // CPU time of a thread without a call; 0 = none
 	Memory          int64         // bytes; 0 = none
 	Pids            int64         // 0 = default
 	StateDir        string

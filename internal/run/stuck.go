@@ -145,11 +145,15 @@ func callName(nr int) string {
 func (c *container) guardRun(done <-chan struct{}) {
 	g := &guard{pulse: c.kern.Pulse, look: lookAt, note: func(s string) {
 		if c.spec.Verbose {
-			c.say("note: %s", s)
+			tid, _ := c.kern.Pulse()
+			c.say("note: %s, at %s", s, place(tid, c.kern.Where()))
 		}
 	}}
 	t := time.NewTicker(stuckTick)
 	defer t.Stop()
+	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit}
+	spin := time.NewTicker(spinTick)
+	defer spin.Stop()
 	mem := time.NewTicker(memoryTick)
 	defer mem.Stop()
 	if c.spec.Memory <= 0 {
@@ -162,6 +166,10 @@ func (c *container) guardRun(done <-chan struct{}) {
 			return
 		case <-t.C:
 			err = g.tick()
+		case <-spin.C:
+			if err = w.tick(); err != nil {
+				err = c.spinError(err)
+			}
 		case <-mem.C:
 			err = c.memoryErr()
 		}

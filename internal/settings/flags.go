@@ -30,6 +30,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
 
 	fs.StringVar(&f.Timeout, "timeout", "", "end the run after this wall `TIME`: 90, 90s, 10m, 1h30m")
+	fs.StringVar(&f.SpinLimit, "spin-limit", "", "end the run when a thread has used this CPU `TIME` without a system call (default: never)")
 	fs.StringVar(&f.Memory, "memory", "", "memory limit in `BYTES`: 512M, 2G")
 	fs.Int64Var(&f.Pids, "pids", 0, "limit of processes and threads `N` (0 for the default)")
 	fs.StringVar(&f.StateDir, "state-dir", "", "`DIR` where changed files live during the run (default $TMPDIR, else /var/tmp)")

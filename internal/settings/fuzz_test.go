@@ -19,7 +19,7 @@ func FuzzValues(f *testing.F) {
 		if n, err := parseSize("--memory", s); err == nil && n < 0 {
 			t.Errorf("size %q: %d", s, n)
 		}
-		if d, err := parseTimeout(s); err == nil && d < 0 {
+		if d, err := parseTimeout("--timeout", s); err == nil && d < 0 {
 			t.Errorf("timeout %q: %v", s, d)
 		}
 		_ = checkUser(s) // only must not panic

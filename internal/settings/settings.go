@@ -63,6 +63,7 @@ type Flags struct {
 	Allow           []string
 	Stdin           string
 	Timeout         string
+	SpinLimit       string
 	Memory          string
 	Pids            int64
 	StateDir        string
@@ -123,7 +124,10 @@ func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
 	if s.Memory, err = parseSize("--memory", f.Memory); err != nil {
 		return err
 	}
-	s.Timeout, err = parseTimeout(f.Timeout)
+	if s.SpinLimit, err = parseTimeout("--spin-limit", f.SpinLimit); err != nil {
+		return err
+	}
+	s.Timeout, err = parseTimeout("--timeout", f.Timeout)
 	return err
 }
 

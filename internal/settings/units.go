@@ -44,8 +44,8 @@ func parseSize(flag, text string) (int64, error) {
 	return n << shift, nil
 }
 
-// parseTimeout reads a duration; a bare number is seconds. Empty is none.
-func parseTimeout(text string) (time.Duration, error) {
+// parseTimeout reads a duration, for an error of flag; a bare number is seconds. Empty is none.
+func parseTimeout(flag, text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -54,7 +54,7 @@ func parseTimeout(text string) (time.Duration, error) {
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d <= 0 {
-		return 0, hint.With(fmt.Errorf("--timeout %q: not a time", text), "such as 90, 90s, 10m or 1h30m")
+		return 0, hint.With(fmt.Errorf("%s %q: not a time", flag, text), "such as 90, 90s, 10m or 1h30m")
 	}
 	return d, nil
 }

@@ -1,0 +1,120 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"dettrace/internal/hint"
+)
+
+// ErrSpin ends a run with a thread that made no system call for Spec.SpinLimit.
+var ErrSpin = errors.New("a thread makes no system calls")
+
+// A thread that has used CPU time without a stop is looked at by the virtual
+// kernel, whether it waits in a loop: after spinFirst, then whenever the time
+// has doubled. Single steps may cost a hundredth of that time or so.
+const (
+	spinTick    = 5 * time.Millisecond
+	userTick    = 10 * time.Millisecond // 1/USER_HZ, the unit of proc(5)
+	spinFirst   = 1                     // in userTick
+	spinLeast   = 12                    // steps of a look
+	spinSteps   = 3                     // steps per userTick
+	spinPerLook = 1 << 14               // most steps of a look
+)
+
+// spinWatch decides when to look, by the CPU time of the running thread. What
+// a look finds does not depend on when it comes.
+type spinWatch struct {
+	pulse   pulse
+	cpu     func(tid int) (user, system int64, ok bool) // in userTick
+	nudge   func(resumes uint64, steps int)
+	limit   time.Duration // 0: none
+	resumes uint64
+	started bool
+	user    int64 // at the first tick since the last resume
+	system  int64 // at the last tick
+	next    int64
+}
+
+// tick looks once; an error says that the limit is over.
+func (w *spinWatch) tick() error {
+	tid, n := w.pulse()
+	if n != w.resumes || tid == 0 {
+		w.resumes, w.started = n, false
+		return nil
+	}
+	user, system, ok := w.cpu(tid)
+	if !ok {
+		return nil
+	}
+	if !w.started {
+		w.started, w.user, w.system, w.next = true, user, system, spinFirst
+		return nil
+	}
+	ran := user - w.user
+	if w.limit > 0 && time.Duration(ran)*userTick >= w.limit {
+		return fmt.Errorf("%w for %v of CPU time", ErrSpin, w.limit)
+	}
+	// Inside the kernel it must not be interrupted: it could show.
+	inKernel := system != w.system
+	w.system = system
+	if ran >= w.next && !inKernel {
+		w.next = 2 * ran
+		w.nudge(n, int(min(max(ran*spinSteps, spinLeast), spinPerLook)))
+	}
+	return nil
+}
+
+// cpuTicks are the CPU times of a thread (proc(5), stat: fields 14 and 15).
+func cpuTicks(tid int) (user, system int64, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/task/" + strconv.Itoa(tid) + "/stat")
+	if err != nil {
+		return 0, 0, false
+	}
+	s := string(b)
+	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(f) < 13 {
+		return 0, 0, false
+	}
+	user, err1 := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	return user, system, err1 == nil && err2 == nil
+}
+
+// place says which file an address of a process's memory belongs to, and where
+// in it: what addr2line(1) and nm(1) want to know.
+func place(tid int, addr uint64) string {
+	if addr == 0 {
+		return "an unknown address"
+	}
+	at := fmt.Sprintf("%#x", addr)
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/maps")
+	if err != nil {
+		return at
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		f := strings.Fields(l)
+		if len(f) < 6 {
+			continue
+		}
+		lo, hi, _ := strings.Cut(f[0], "-")
+		from, err1 := strconv.ParseUint(lo, 16, 64)
+		to, err2 := strconv.ParseUint(hi, 16, 64)
+		off, err3 := strconv.ParseUint(f[2], 16, 64)
+		if err1 == nil && err2 == nil && err3 == nil && addr >= from && addr < to {
+			return fmt.Sprintf("%s (%s+%#x)", at, f[5], addr-from+off)
+		}
+	}
+	return at
+}
+
+// spinError adds to the limit's error who spins, where, and what to do.
+func (c *container) spinError(err error) error {
+	tid, _ := c.kern.Pulse()
+	return hint.With(fmt.Errorf("%w: %s at %s", err, lookAt(tid).who, place(tid, c.kern.Where())),
+		"it computes, or waits for another thread in a loop that also counts: a loop that only looks is recognised, and one that calls sched_yield(2) lets others run")
+}

@@ -1,0 +1,53 @@
+package run
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// One thread computes; each row is what a tick sees of it.
+func TestSpinWatch(t *testing.T) {
+	type see struct {
+		resumes      uint64
+		user, system int64
+	}
+	tests := []struct {
+		name  string
+		sees  []see
+		steps []int
+		fails bool
+	}{
+		{"calls all the time", []see{{1, 0, 0}, {2, 5, 0}, {3, 9, 0}, {4, 30, 0}}, nil, false},
+		{"computes", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0}, {1, 4, 0}, {1, 7, 0}, {1, 9, 0}}, []int{12, 12, 12, 27}, false},
+		{"is in the kernel", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 1}, {1, 2, 2}, {1, 2, 2}}, []int{12}, false},
+		{"does not run", []see{{1, 0, 0}, {1, 7, 0}, {1, 7, 0}, {1, 7, 0}}, nil, false},
+		{"begins anew", []see{{1, 0, 0}, {1, 0, 0}, {1, 8, 0}, {2, 8, 0}, {2, 8, 0}, {2, 9, 0}}, []int{24, 12}, false},
+		{"limit", []see{{1, 0, 0}, {1, 0, 0}, {1, 50, 0}, {1, 99, 0}, {1, 100, 0}}, []int{150}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var now see
+			var steps []int
+			w := &spinWatch{
+				pulse: func() (int, uint64) { return 3, now.resumes },
+				cpu:   func(int) (int64, int64, bool) { return now.user, now.system, true },
+				nudge: func(n uint64, s int) { steps = append(steps, s) },
+				limit: time.Second,
+			}
+			var err error
+			for _, now = range tt.sees {
+				if err = w.tick(); err != nil {
+					break
+				}
+			}
+			if !slices.Equal(steps, tt.steps) {
+				t.Errorf("looks of %v steps, want %v", steps, tt.steps)
+			}
+			if errors.Is(err, ErrSpin) != tt.fails {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,49 @@
+package guest
+
+import (
+	"strings"
+	"testing"
+)
+
+// Loops that only look at memory let others run, and are left at the same
+// place however long they went round: flags, spin locks, between processes,
+// and until a signal.
+func TestSpin(t *testing.T) {
+	dir := compile(t, "spin")
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/spin"), `flags sS1sS2P3bA
+lock 0: 12 aaabbbcccddd
+lock 1: 12 abcdabcdabcd
+lock 2: 12 abcdabcdabcd
+lock 3: 12 aaabbbcccddd
+alarm
+processes 40 0
+yield and clock
+time 101.001100000`)
+}
+
+// A loop that nobody can end is a deadlock; one that counts may be a
+// computation, and ends by a limit only.
+func TestSpinForever(t *testing.T) {
+	dir := compile(t, "spin")
+	for _, tt := range []struct {
+		name, arg string
+		flags     []string
+		status    int
+		want      []string
+	}{
+		{"nobody left", "forever", nil, 125, []string{"deadlock", "spin (pid 2) thread 2: spins at 0x4"}},
+		{"counts", "counts", []string{"--spin-limit", "1s"}, 124, []string{"no system calls for 1s", "spin (thread 2) at 0x4", "/t/spin+0x", "sched_yield"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := sigLab.Run(t, append(tt.flags, "-i", dir+":/t", "--", "/t/spin", tt.arg)...)
+			if r.Status != tt.status {
+				t.Errorf("status %d, want %d", r.Status, tt.status)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(r.Stderr, w) {
+					t.Errorf("no %q in\n%s", w, r.Stderr)
+				}
+			}
+		})
+	}
+}
