@@ -51,7 +51,7 @@ func (k *Kernel) enter(t *Task) verdict {
 			t.restart = restart{}
 		}
 		k.progress = true
-		t.callNr = nr
+		t.callNr, t.called = nr, true
 	}
 	if foreignABI(t) {
 		k.event(t)

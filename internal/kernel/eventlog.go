@@ -21,6 +21,11 @@ type eventLog struct{ w *bufio.Writer }
 
 func newEventLog(w io.Writer) *eventLog { return &eventLog{w: bufio.NewWriterSize(w, 64<<10)} }
 
+// header says that the order of threads is not the default one.
+func (l *eventLog) header(scheduleSeed uint64) {
+	fmt.Fprintf(l.w, "# schedule-seed %d\n", scheduleSeed)
+}
+
 // logEnter notes a call at its entry; the line is written at its end.
 func (k *Kernel) logEnter(t *Task, r *syscalls.Row) {
 	if k.log == nil || !r.Event {

@@ -28,6 +28,7 @@ import (
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
+	"dettrace/internal/schedule"
 	"dettrace/internal/stopwatch"
 	"dettrace/internal/syscalls"
 	"dettrace/internal/vdso"
@@ -35,12 +36,15 @@ import (
 
 // Config is what the virtual kernel needs to know of its run.
 type Config struct {
-	Machine  machine.Machine
-	Epoch    int64 // ns since 1970
-	Seed     uint64
-	SingleID bool  // only guest id 0 is mapped
-	Network  bool  // door: the host's network
-	PidsMax  int64 // processes that the guest may have, 0 for no limit of its own
+	Machine machine.Machine
+	Epoch   int64 // ns since 1970
+	Seed    uint64
+	Policy  sched.Policy // nil: the default order of threads
+	// ScheduleSeed is where Policy comes from, for the log.
+	ScheduleSeed uint64
+	SingleID     bool  // only guest id 0 is mapped
+	Network      bool  // door: the host's network
+	PidsMax      int64 // processes that the guest may have, 0 for no limit of its own
 
 	FuseDev, ProcDev, DevptsDev, MqueueDev uint64 // st_dev of the guest's mounts
 
@@ -133,6 +137,10 @@ type Kernel struct {
 	heart        heartbeat
 	stopped      atomic.Pointer[stopReason]
 	nsfd         int // our handle on the guest's pid namespace, -1 if it cannot translate
+
+	switches  []schedule.Switch // what the Policy changed
+	described int               // decisions described in switches
+	turn      turnEnd
 }
 
 type stopReason struct{ err error }
@@ -171,6 +179,7 @@ func New(cfg Config) (*Kernel, error) {
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,
 	}
+	k.sched.SetPolicy(cfg.Policy)
 	var err error
 	if k.vdsoHost, err = vdso.ReadHost(); err != nil {
 		return nil, err
@@ -190,8 +199,11 @@ func New(cfg Config) (*Kernel, error) {
 	k.prof.calls = [2][]stopwatch.Span{make([]stopwatch.Span, len(k.calls)), make([]stopwatch.Span, len(k.calls))}
 	if cfg.Log != nil {
 		k.log = newEventLog(cfg.Log)
+		if cfg.Policy != nil {
+			k.log.header(cfg.ScheduleSeed)
+		}
 	}
-	if cfg.Log == nil && !cfg.NoFast { // the log wants every call
+	if cfg.Log == nil && cfg.Policy == nil && !cfg.NoFast { // the log and a policy want every call
 		k.fast = cfg.Fast
 	}
 	k.roomySignals = k.startLimits().signals

@@ -53,6 +53,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 			k.setNow()
 			continue
 		}
+		k.beginTurn(th.Data.(*Task))
 		if err := k.step(th.Data.(*Task)); err != nil {
 			if s := k.stopErr(); s != nil {
 				return ptrace.Status{}, s
@@ -86,10 +87,7 @@ func (k *Kernel) step(t *Task) error {
 		}
 	}
 	for {
-		if err := k.resume(t); err != nil {
-			return err
-		}
-		st, err := k.waitStop(t)
+		st, sprung, err := k.run(t)
 		if err != nil {
 			return err
 		}
@@ -101,11 +99,16 @@ func (k *Kernel) step(t *Task) error {
 		if st.Dead() {
 			return k.death(t, st)
 		}
+		if sprung {
+			return nil
+		}
 		parked, err := k.stop(t, st)
 		if err != nil || parked {
+			k.endTurn(t, false)
 			return err
 		}
 		if t.preempt {
+			k.endTurn(t, false)
 			k.sched.Yield()
 			return nil
 		}
@@ -160,6 +163,7 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 
 // seccompStop is the entry of a call that the filter hands to us.
 func (k *Kernel) seccompStop(t *Task) (bool, error) {
+	t.inCall = true
 	if err := t.loadCall(); err != nil {
 		return false, ignoreGone(err)
 	}
@@ -211,6 +215,7 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 
 // exitStop is the end of a call for which a handler asked.
 func (k *Kernel) exitStop(t *Task) (bool, error) {
+	t.inCall = false
 	f := t.onExit
 	if err := t.loadResult(); err != nil {
 		if errors.Is(err, errAtEntry) {

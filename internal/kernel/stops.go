@@ -14,6 +14,7 @@ import (
 // and the parent's event come in any order; waiting for the child by name
 // here makes one order of it. The parent keeps the turn.
 func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
+	t.inCall = true
 	msg, err := ptrace.EventMsg(t.tid)
 	if err != nil {
 		return false, ignoreGone(err)
@@ -178,6 +179,7 @@ func (k *Kernel) continueProcess(p *Process) error {
 // vector, vDSO and randomness still in it.
 func (k *Kernel) execStop(t *Task) error {
 	p := t.proc
+	t.inCall = true
 	k.stats.Execs++
 	for _, o := range append([]*Task(nil), p.tasks...) {
 		if o != t {

@@ -37,6 +37,8 @@ type Task struct {
 	stopping   bool    // its process stops: it joins at its next turn
 	clearTID   uint64  // address that the kernel clears and wakes at exit
 	callNr     int
+	called     bool // callNr is set
+	inCall     bool // at a stop within a call: its exit is still to come
 	callStart  int64
 	logged     bool
 	logText    string

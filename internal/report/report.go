@@ -46,9 +46,10 @@ type Report struct {
 
 // Exit is how the command ended.
 type Exit struct {
-	Status int    `json:"status"` // as the shell sees it: 128+n for signal n
-	Signal int    `json:"signal"` // 0: none
-	Error  string `json:"error"`  // dettrace's own, "" if none
+	Status int    `json:"status"`           // as the shell sees it: 128+n for signal n
+	Signal int    `json:"signal"`           // 0: none
+	Error  string `json:"error"`            // dettrace's own, "" if none
+	Reason string `json:"reason,omitempty"` // kind of Error: deadlock, timeout
 }
 
 // Image is the image or an input.
@@ -74,6 +75,7 @@ type Changes struct {
 type Settings struct {
 	Epoch      string   `json:"epoch"` // RFC 3339 with ns
 	Seed       uint64   `json:"seed,string"`
+	Schedule   uint64   `json:"schedule_seed,string,omitempty"` // 0: the default order
 	CPUs       int      `json:"cpus"`
 	Hostname   string   `json:"hostname"`
 	User       string   `json:"user"`

@@ -36,6 +36,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if rerr := c.writeReport(o, res, err); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}
+	if serr := c.saveSchedule(); err == nil && serr != nil {
+		err, res.Status = serr, ExitFailure
+	}
 	if cerr := c.close(); err == nil && cerr != nil {
 		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure
 	}

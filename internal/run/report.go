@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/kernel"
 	"dettrace/internal/output"
 	"dettrace/internal/report"
 	"dettrace/internal/sandbox"
@@ -36,7 +38,7 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 	}
 	r.Stops.Served = o.stats.Served
 	if runErr != nil {
-		r.Exit.Error = runErr.Error()
+		r.Exit.Error, r.Exit.Reason = runErr.Error(), reasonOf(runErr)
 	} else if o.status.Signaled() {
 		r.Exit.Signal = int(o.status.Signal())
 	}
@@ -64,6 +66,18 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 	return nil
 }
 
+// reasonOf names the ends that say something about the command.
+func reasonOf(err error) string {
+	var d *kernel.DeadlockError
+	switch {
+	case errors.As(err, &d):
+		return "deadlock"
+	case errors.Is(err, ErrTimeout):
+		return "timeout"
+	}
+	return ""
+}
+
 func layerReport(l detfs.LayerSummary) report.Image {
 	return report.Image{Ref: l.Ref, Guest: l.Guest, Digest: l.Digest, Observed: l.Observed, Portable: l.Portable, Note: l.Changed}
 }
@@ -72,7 +86,7 @@ func layerReport(l detfs.LayerSummary) report.Image {
 func (c *container) settings() report.Settings {
 	s := &c.spec
 	return report.Settings{
-		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, CPUs: max(s.CPUs, 1), Hostname: s.Hostname,
+		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(s.CPUs, 1), Hostname: s.Hostname,
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
 		Env: report.RedactEnv(s.Env, s.HostEnvNames), Allow: s.Allow,
 		MemoryMax: s.Memory, PidsMax: s.Pids, TimeoutSec: s.Timeout.Seconds(),

@@ -154,7 +154,7 @@ func (c *container) start() error {
 	}
 	k, err := kernel.New(kernel.Config{
 		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths, Profile: s.Profile,
-		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed,
+		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
 		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,

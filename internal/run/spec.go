@@ -5,6 +5,8 @@ package run
 import (
 	"io"
 	"time"
+
+	"dettrace/internal/schedule"
 )
 
 // Exit statuses of dettrace's own failures; anything else is the guest's.
@@ -25,7 +27,10 @@ type Spec struct {
 	Env             []string // complete guest environment, K=V, in order
 	EpochNS         int64    // ns since 1970
 	Seed            uint64
-	CPUs            int // what the guest is told
+	ScheduleSeed    uint64         // 0: the default order of threads
+	Schedule        *schedule.File // replayed instead, or nil
+	SaveSchedule    string         // JSON file, or ""
+	CPUs            int            // what the guest is told
 	Hostname        string
 	User            string    // UID[:GID] or NAME, as given; "" = 0:0
 	Allow           []string  // doors: "network"

@@ -28,7 +28,16 @@ type Thread struct {
 	deadline *Timer
 	used     int // events since the thread got the turn
 	expired  bool
+
+	id       int    // order of birth
+	events   uint64 // since birth, under a Policy
+	ends     int    // turns that began since the last of them
+	priority uint64 // of the Explorer
+	since    int    // events since its rank last fell
 }
+
+// ID is the thread's number in order of birth, from 0.
+func (t *Thread) ID() int { return t.id }
 
 // State reports where the thread is.
 func (t *Thread) State() State { return t.state }
@@ -51,6 +60,13 @@ type Sched struct {
 	timers  timerHeap
 	tseq    uint64
 	live    int
+	born    int
+
+	policy    Policy // nil: the default
+	plan      Plan   // of the running thread
+	planned   bool   // it came true
+	last      *Thread
+	decisions []Decision
 }
 
 // New starts the clock at now (ns since 1970); a thread may use quantum
@@ -68,13 +84,18 @@ func (s *Sched) Current() *Thread { return s.cur }
 
 // Add puts a new thread at the end of the run queue.
 func (s *Sched) Add(data any) *Thread {
-	t := &Thread{Data: data, state: Ready}
+	t := &Thread{Data: data, state: Ready, id: s.born}
+	s.born++
 	s.queue = append(s.queue, t)
 	s.live++
+	if s.policy != nil {
+		s.policy.Born(t)
+	}
 	return t
 }
 
-// Next gives the turn to the first ready thread, or returns nil when none is.
+// Next gives the turn to a ready thread, the first one if no Policy chooses
+// another, or returns nil when none is.
 func (s *Sched) Next() *Thread {
 	if s.cur != nil {
 		return s.cur
@@ -82,14 +103,22 @@ func (s *Sched) Next() *Thread {
 	if len(s.queue) == 0 {
 		return nil
 	}
-	t := s.queue[0]
-	copy(s.queue, s.queue[1:])
+	i := s.pick()
+	t := s.queue[i]
+	copy(s.queue[i:], s.queue[i+1:])
 	s.queue[len(s.queue)-1] = nil
 	s.queue = s.queue[:len(s.queue)-1]
 	t.state, t.used = Running, 0
 	s.turns++
-	s.limit = turnLimit(s.turns, s.quantum)
-	s.cur = t
+	s.cur, s.last = t, t
+	s.plan, s.planned = Plan{}, false
+	if s.policy == nil {
+		s.limit = turnLimit(s.turns, s.quantum)
+		return t
+	}
+	s.limit = longTurn
+	t.ends++
+	s.plan = s.policy.Resumed(s, t)
 	return t
 }
 
@@ -104,7 +133,10 @@ func (s *Sched) Event(ns int64) bool {
 		return false
 	}
 	s.cur.used++
-	return s.cur.used >= s.limit || len(s.timers) > 0 && s.timers[0].When <= s.now
+	if s.policy != nil {
+		s.plans(s.cur)
+	}
+	return s.cur.used >= s.limit || s.plan.Switch || s.timerDue()
 }
 
 // Budget is how many events of ns the running thread can make, one after the
@@ -146,6 +178,7 @@ func (s *Sched) Yield() {
 	if t == nil {
 		return
 	}
+	s.yielding(t)
 	t.state = Ready
 	s.queue = append(s.queue, t)
 	s.cur = nil

@@ -8,6 +8,7 @@ import (
 
 	"dettrace/internal/hint"
 	"dettrace/internal/run"
+	"dettrace/internal/schedule"
 )
 
 // setFiles resolves the paths of dettrace's own files and checks what can be
@@ -19,16 +20,49 @@ func setFiles(s *run.Spec, f Flags, host Host) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("--state-dir %s: not a directory", s.StateDir)
 	}
-	if f.Report != "" {
-		s.Report = hostPath(f.Report, host.Dir)
-		if info, err := os.Stat(filepath.Dir(s.Report)); err != nil || !info.IsDir() {
-			return hint.With(fmt.Errorf("--report %s: no such directory", f.Report), "make it first")
-		}
-		if info, err := os.Stat(s.Report); err == nil && info.IsDir() {
-			return fmt.Errorf("--report %s: is a directory", f.Report)
-		}
+	var err error
+	if s.Report, err = written("--report", f.Report, host); err != nil {
+		return err
 	}
-	return nil
+	if s.SaveSchedule, err = written("--save-schedule", f.SaveSchedule, host); err != nil {
+		return err
+	}
+	if f.Schedule != "" {
+		s.Schedule, err = readSchedule(f, host)
+	}
+	return err
+}
+
+// written checks the place of a file that is written after the run.
+func written(flag, name string, host Host) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	path := hostPath(name, host.Dir)
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return "", hint.With(fmt.Errorf("%s %s: no such directory", flag, name), "make it first")
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return "", fmt.Errorf("%s %s: is a directory", flag, name)
+	}
+	return path, nil
+}
+
+// readSchedule reads what --schedule names.
+func readSchedule(f Flags, host Host) (*schedule.File, error) {
+	if f.ScheduleSeed != "0" {
+		return nil, hint.With(errors.New("--schedule and --schedule-seed: one of them"), "a schedule file says by itself which order to take")
+	}
+	file, err := os.Open(hostPath(f.Schedule, host.Dir))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("--schedule %s: %w", f.Schedule, reason(err)), "a file that --save-schedule or dettrace hunt wrote")
+	}
+	defer file.Close() // only read: nothing can be lost
+	s, err := schedule.Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("--schedule %s: %w", f.Schedule, err)
+	}
+	return &s, nil
 }
 
 // stateDir is the flag, else $TMPDIR, else /var/tmp (which, unlike /tmp, is

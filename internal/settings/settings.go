@@ -57,6 +57,9 @@ type Flags struct {
 	EnvHost         bool
 	Epoch           string
 	Seed            string
+	ScheduleSeed    string
+	Schedule        string
+	SaveSchedule    string
 	CPUs            int
 	Hostname        string
 	User            string
@@ -111,7 +114,10 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 
 // setNumbers checks seed, CPUs and limits.
 func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
-	if s.Seed, err = parseSeed(f.Seed); err != nil {
+	if s.Seed, err = parseSeed("--seed", f.Seed); err != nil {
+		return err
+	}
+	if s.ScheduleSeed, err = parseSeed("--schedule-seed", f.ScheduleSeed); err != nil {
 		return err
 	}
 	if f.CPUs < 1 || f.CPUs > maxCPUs {

@@ -18,10 +18,10 @@ const (
 )
 
 // parseSeed reads a 64-bit number, decimal or with 0x.
-func parseSeed(text string) (uint64, error) {
+func parseSeed(flag, text string) (uint64, error) {
 	seed, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
-		return 0, hint.With(fmt.Errorf("--seed %q: not a number of 64 bits", text), "for example: --seed 7")
+		return 0, hint.With(fmt.Errorf("%s %q: not a number of 64 bits", flag, text), "for example: "+flag+" 7")
 	}
 	return seed, nil
 }
