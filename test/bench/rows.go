@@ -49,6 +49,9 @@ func workloads(cache, source string, s scale) []workload {
 		loop("read 4 KB", "read", n(100_000), 0),
 		loop("1-byte pipe ping-pong", "pipe", n(20_000), 0),
 		loop("1-byte loopback TCP echo", "tcp", n(20_000), 0),
+		loop("futex ping-pong of two threads", "futex", n(10_000), 0),
+		loop("start and join of 1,000 threads", "threads", 1000, 0),
+		workload{name: "Python CPU loop, 4 threads", target: 1.02, script: fmt.Sprintf("python3 -c '%s' %d", pythonThreads, n(4_000_000))},
 		loop("clock_gettime", "clock", n(100_000), 0),
 		loop("getpid", "getpid", n(100_000), 0),
 	)
@@ -60,6 +63,16 @@ func workloads(cache, source string, s scale) []workload {
 	}
 	return list
 }
+
+// pythonThreads computes in four threads, which share the interpreter's lock.
+const pythonThreads = `
+import sys, threading
+def work():
+    x = 0
+    for i in range(int(sys.argv[1])): x = (x * 31 + i) & 0xffff
+ts = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in ts]; [t.join() for t in ts]
+`
 
 // runtimes are rows of compilers and servers, with the programs that
 // test/runtimes runs. Both sides use the tools of the host image.

@@ -45,7 +45,7 @@ func RunAll(module, dettrace string, o Options) ([]Row, error) {
 // Table is the whole catalogue.
 func Table() []Probe {
 	return slices.Concat(timeTable(), randomTable(), identityTable(), machineTable(), filesTable(),
-		processTable(), procTable(), refusedTable(), inetTable())
+		processTable(), threadTable(), procTable(), refusedTable(), inetTable())
 }
 
 // canFaultCPUID reads the flag that Linux sets when ARCH_SET_CPUID works.

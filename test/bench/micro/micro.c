@@ -3,8 +3,10 @@
 // clock measures both sides.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,11 +132,44 @@ static void do_output(long n) {
 	close(fd);
 }
 
+static int turn;
+static void *pong(void *n) {
+	for (long i = 0; i < (long)n; i++) {
+		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != 1) syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+		__atomic_store_n(&turn, 0, __ATOMIC_RELEASE);
+		syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+	}
+	return 0;
+}
+
+// Two threads hand a word to and fro.
+static void do_futex(long n) {
+	pthread_t t;
+	if (pthread_create(&t, 0, pong, (void *)n)) die("pthread_create");
+	for (long i = 0; i < n; i++) {
+		__atomic_store_n(&turn, 1, __ATOMIC_RELEASE);
+		syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+		while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != 0) syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, 1, 0, 0, 0);
+	}
+	pthread_join(t, 0);
+}
+
+static void *nothing(void *p) { return p; }
+
+// n threads are started, then joined.
+static void do_threads(long n) {
+	pthread_t *t = calloc(n, sizeof *t);
+	for (long i = 0; i < n; i++)
+		if (pthread_create(&t[i], 0, nothing, 0)) die("pthread_create");
+	for (long i = 0; i < n; i++) pthread_join(t[i], 0);
+	free(t);
+}
+
 int main(int argc, char **argv) {
 	static const struct { const char *name; void (*run)(long); } all[] = {
 		{"stat", do_stat}, {"open", do_open}, {"fstat", do_fstat}, {"read", do_read},
 		{"pipe", do_pipe}, {"tcp", do_tcp}, {"clock", do_clock}, {"getpid", do_getpid}, {"cpu", do_cpu},
-		{"seq", do_seq}, {"output", do_output},
+		{"futex", do_futex}, {"threads", do_threads}, {"seq", do_seq}, {"output", do_output},
 	};
 	for (unsigned i = 0; argc == 3 && i < sizeof all / sizeof *all; i++)
 		if (!strcmp(argv[1], all[i].name)) {
