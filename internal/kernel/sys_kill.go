@@ -144,5 +144,6 @@ func sysExit(k *Kernel, t *Task) verdict {
 	if t.tid == t.proc.pid && len(t.proc.tasks) > 1 {
 		t.leaderGone = true
 	}
+	t.exits = true
 	return pass
 }

@@ -43,6 +43,7 @@ type Task struct {
 	logged     bool
 	logText    string
 	dead       bool
+	exits      bool   // has called exit(2)
 	leaderGone bool   // exit(2) of a leader whose siblings live on
 	retrying   bool   // the call at entry is a repetition by us, not a new event
 	timerSlack uint64 // ns; 0: the default

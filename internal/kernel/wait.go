@@ -89,6 +89,9 @@ func (k *Kernel) death(t *Task, st ptrace.Status) error {
 	if k.bury(t) {
 		return k.processEnd(p, st)
 	}
+	if t.exits && st.Exited() && !p.leaderGone() {
+		return nil // it went alone: a thousand siblings need not be asked
+	}
 	return k.reapDying(p)
 }
 
