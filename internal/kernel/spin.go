@@ -114,7 +114,7 @@ func (k *Kernel) findCycle(t *Task, steps int) (s *spin, other *ptrace.Status, e
 	if err := ptrace.SetSigMask(t.tid, ^(bit(unix.SIGTRAP)|faults)|mask&faults); err != nil {
 		return nil, nil, err
 	}
-	c := cycle{t: t, seen: map[ptrace.Regs]int{}}
+	c := cycle{t: t, seen: map[ptrace.Regs][]int{}}
 	s, err = c.find(steps)
 	if c.other != nil && c.other.Dead() {
 		return nil, c.other, nil
@@ -133,7 +133,7 @@ type cycle struct {
 	t      *Task
 	at     uint64
 	states []ptrace.Regs
-	seen   map[ptrace.Regs]int
+	seen   map[ptrace.Regs][]int // steps at which the registers were these
 	marks  []mark
 	other  *ptrace.Status // a stop that is not that of a step
 }
@@ -152,13 +152,17 @@ func (c *cycle) find(steps int) (*spin, error) {
 			return nil, err
 		}
 		c.at = r.Rip
-		if j, ok := c.seen[r]; ok {
-			return c.prove(j)
+		// One round may pass the same registers more than once, called from
+		// different places: then the stack is another.
+		for _, j := range c.seen[r] {
+			if ps, ok := c.unchanged(j); ok {
+				return c.settle(j, ps)
+			}
 		}
 		if fastpath.InCode(r.Rip) || fastpath.InStub(r.Rip) {
 			return nil, nil // it makes calls
 		}
-		c.seen[r] = i
+		c.seen[r] = append(c.seen[r], i)
 		c.states = append(c.states, r)
 		if !c.note(i, &r) {
 			return nil, nil
@@ -213,20 +217,25 @@ func (c *cycle) step() (bool, error) {
 	return true, nil
 }
 
-// prove compares the memory of the cycle from state j on, where t is again, and
-// brings t to the canonical state: the lowest instruction, then registers.
-func (c *cycle) prove(j int) (*spin, error) {
-	s := &spin{period: len(c.states) - j}
+// unchanged compares the memory of the cycle from state j on, where t is again.
+func (c *cycle) unchanged(j int) (ps []place, ok bool) {
 	for _, m := range c.marks {
-		if m.step < j || slices.Contains(s.places, m.place) {
+		if m.step < j || slices.Contains(ps, m.place) {
 			continue
 		}
 		b := make([]byte, m.size)
 		if !c.t.read(m.addr, b) || !bytes.Equal(b, m.value) {
-			return nil, nil
+			return nil, false
 		}
-		s.places = append(s.places, m.place)
+		ps = append(ps, m.place)
 	}
+	return ps, true
+}
+
+// settle brings t to the canonical state of the proved cycle from state j on:
+// the lowest instruction, then registers.
+func (c *cycle) settle(j int, ps []place) (*spin, error) {
+	s := &spin{period: len(c.states) - j, places: ps}
 	first := j
 	for i := j + 1; i < len(c.states); i++ {
 		if before(&c.states[i], &c.states[first]) {

@@ -21,6 +21,7 @@ func Workloads() []Workload {
 		{Name: "maven", Tools: []string{"mvn"}, Want: []string{"BUILD SUCCESS"}, Long: true},
 		{Name: "go-build", Go: true, Want: []string{"ok  \tdettrace/internal/fuse"}, Long: true},
 		{Name: "go-run", Go: true, Want: []string{"goroutines 100000 ", "recovered: runtime error", "signals ok"}},
+		{Name: "go-run-4-cpus", Dir: "go-run", Flags: []string{"--cpus", "4"}, Go: true, Want: []string{"cpus 4 4", "goroutines 100000 ", "signals ok"}, Long: true},
 		{Name: "go-race", Go: true, Tools: []string{"gcc"}, Want: []string{"PASS: TestLocked", "DATA RACE"}, Long: true},
 		{Name: "cargo", Tools: []string{"cargo", "rustc"}, Want: []string{"test result: ok. 1 passed"}, Long: true},
 		{Name: "rustc", Tools: []string{"rustc"}, Want: []string{"294364\n"}, Long: true},
