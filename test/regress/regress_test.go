@@ -106,16 +106,10 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-// A thread that spins on memory keeps the turn (docs/guarantees.md, known
-// gaps): the run must still end under the user's limit, with its own status.
-func TestSpinEndsAtTimeout(t *testing.T) {
+// A thread that spins on memory kept the turn until --timeout.
+func TestSpinGivesUpTurn(t *testing.T) {
 	for _, probe := range []string{"spin_flag", "spin_flag_pause"} {
-		t.Run(probe, func(t *testing.T) {
-			r := l.Run(t, "--timeout", "3s", "--", "/probes/x", probe)
-			if r.Status != 124 {
-				t.Errorf("status %d, want 124: %s", r.Status, r.Stderr)
-			}
-		})
+		t.Run(probe, func(t *testing.T) { l.OK(t, "--", "/probes/x", probe) })
 	}
 }
 
