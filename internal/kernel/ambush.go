@@ -77,7 +77,7 @@ func (a *ambush) run(plan sched.Plan) (st ptrace.Status, sprung bool, err error)
 // resume makes t go on and waits for what comes of it. A request that fails
 // because t was killed is no error: the wait reports its death.
 func (a *ambush) resume(how func(int, unix.Signal) error) (ptrace.Status, error) {
-	a.k.heart.beat(a.t.tid)
+	a.k.beat(a.t)
 	if err := ignoreGone(how(a.t.tid, 0)); err != nil {
 		return ptrace.Status{}, err
 	}

@@ -117,10 +117,7 @@ func (k *Kernel) step(t *Task) error {
 
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
-	if !t.looked {
-		k.heart.beat(t.tid)
-	}
-	t.looked, t.nudged = false, false
+	k.beat(t)
 	k.armFast()
 	k.prof.leave()
 	sig := t.sig

@@ -26,6 +26,15 @@ func (h *heartbeat) beat(tid int) {
 	h.resumes.Add(1)
 }
 
+// beat notes that t is resumed. After a look that found nothing it goes on
+// where it was, so that the next look comes later and is longer.
+func (k *Kernel) beat(t *Task) {
+	if !t.looked {
+		k.heart.beat(t.tid)
+	}
+	t.looked, t.nudged = false, false
+}
+
 // Pulse is the host id of the thread that was resumed last and how many times
 // any was. Safe for any goroutine.
 func (k *Kernel) Pulse() (tid int, resumes uint64) {

@@ -38,7 +38,7 @@ func TestScheduleSeedsFindRaces(t *testing.T) {
 // No order of threads makes a correct program fail.
 func TestScheduleSeedsSpareCorrectPrograms(t *testing.T) {
 	dir := compile(t, "races")
-	for _, name := range []string{"mutex", "condvar"} {
+	for _, name := range []string{"mutex", "rwlock", "condvar"} {
 		t.Run(name, func(t *testing.T) {
 			for seed := 1; seed <= 8; seed++ {
 				if s := races(t, dir, seed, name, 2+seed%3); s != 0 {
