@@ -158,6 +158,9 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 // So the write is made without blocking, and continued when there is room.
 func (k *Kernel) writeStream(t *Task, f *file) verdict {
 	if f.nonblock() {
+		if f.class == fdTTY {
+			return k.writeTTY(t, f)
+		}
 		f.close()
 		return pass
 	}
@@ -176,6 +179,21 @@ func (k *Kernel) writeStream(t *Task, f *file) verdict {
 	}
 	k.limitWait(t, f, unix.SO_SNDTIMEO)
 	return k.writePiece(t, f)
+}
+
+// writeTTY lets the kernel make a write to a terminal that does not wait.
+func (k *Kernel) writeTTY(t *Task, f *file) verdict {
+	ours := f.fd
+	f.fd = -1
+	t.onExit = func(t *Task) {
+		if t.result() > 0 {
+			if err := k.ttyWritten(ours); err != nil {
+				k.Stop(err)
+			}
+		}
+		unix.Close(ours)
+	}
+	return toExit
 }
 
 // writePiece lets the kernel write what fits. The file description, shared

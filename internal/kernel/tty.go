@@ -43,8 +43,8 @@ func (k *Kernel) ttyWritten(fd int) error {
 	if _, err := unix.Poll(p[:], 0); err != nil || p[0].Revents&unix.POLLHUP != 0 {
 		return nil
 	}
-	if k.hasTerminal(n) {
-		// The slave is open already (no hang-up, and it has a session), so
+	if k.hasTerminal(n) || k.heldOpen(n) {
+		// The slave is open already (no hang-up, and somebody has it), so
 		// opening it once more changes nothing that the guest can see.
 		s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
 		if e == 0 {
@@ -62,6 +62,24 @@ func (k *Kernel) hasTerminal(n int) bool {
 	for _, p := range k.order {
 		if p.tid == p.proc.pid && ttyNumber(p.tid) == n {
 			return true
+		}
+	}
+	return false
+}
+
+// heldOpen reports whether some process has a descriptor of slave n.
+func (k *Kernel) heldOpen(n int) bool {
+	for _, p := range k.order {
+		if p.tid != p.proc.pid {
+			continue
+		}
+		for _, fd := range openFDs(p.tid) {
+			f := k.file(p, fd)
+			held := f.class == fdTTY && unix.Major(f.rdev) == unix98Slave && int(unix.Minor(f.rdev)) == n
+			f.close()
+			if held {
+				return true
+			}
 		}
 	}
 	return false
