@@ -64,7 +64,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	} else {
-		p.mm.fast = t.proc.mm.fast.fork()
+		p.mm.fast, p.mm.barriers = t.proc.mm.fast.fork(), t.proc.mm.barriers
 	}
 	k.shmFork(t.proc.mm, p.mm)
 	p.vdsoBase = t.proc.vdsoBase

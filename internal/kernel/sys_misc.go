@@ -97,13 +97,3 @@ func (k *Kernel) argvString(t *Task, addr uint64) string {
 	}
 	return out
 }
-
-// eventual calls on timers that the logical clock does not drive yet are
-// refused by their rows; membarrier(2) has nothing to do with one thread running.
-func sysMembarrier(k *Kernel, t *Task) verdict {
-	const cmdQuery = 0
-	if t.intArg(0) == cmdQuery {
-		return t.done(0x1ff)
-	}
-	return t.done(0)
-}

@@ -104,7 +104,10 @@ type Process struct {
 }
 
 // mmID is the identity of an address space, and what we know of it.
-type mmID struct{ fast fastMM }
+type mmID struct {
+	fast     fastMM
+	barriers int // registrations of membarrier(2)
+}
 
 func (p *Process) describe() string {
 	if p.comm == "" {

@@ -44,6 +44,6 @@ func rowsSched() []Row {
 		emulate(141, "setpriority", noteNice),
 		emulate(252, "ioprio_get", noteNice),
 		emulate(251, "ioprio_set", noteNice),
-		emulate(324, "membarrier", "One thread runs at a time and every switch is a barrier: registering and barriers succeed, the query gives a fixed set (normalised)."),
+		emulate(324, "membarrier", "One thread runs at a time and every switch is a barrier: barriers need what they need on Linux, a registration of the address space, and do nothing. The query gives a fixed set, without those of rseq (normalised)."),
 	}
 }
