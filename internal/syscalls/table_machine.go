@@ -21,8 +21,8 @@ func rowsMachine() []Row {
 }
 
 const (
-	noteSched = "Policies and priorities have no effect where one thread runs at a time: values are checked and kept by the supervisor (eliminated)."
-	noteNice  = "Nice level and I/O class start at fixed values, not the caller's, and have no effect (normalised)."
+	noteSched = "Policies and priorities have no effect where one thread runs at a time: changes succeed, whatever their values, and are not kept: every thread shows SCHED_OTHER, priority 0 and nice 0 (eliminated)."
+	noteNice  = "Nice level and I/O class are fixed values, not the caller's; a change succeeds and is not kept (normalised)."
 )
 
 // rowsSched are the calls about the kernel's scheduler.
