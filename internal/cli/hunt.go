@@ -25,7 +25,6 @@ type huntFlags struct {
 	options hunt.Options
 	json    bool
 	junit   string
-	save    string
 }
 
 func (a App) huntCommand(status *int) *cobra.Command {

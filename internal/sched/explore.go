@@ -105,7 +105,8 @@ func (x *Explorer) Event(s *Sched, t *Thread) Plan {
 	}
 	if x.events >= x.until {
 		x.until = x.events + 16*x.spread(11)
-		x.starving = x.next() & x.next() // a quarter of all
+		half := x.next()
+		x.starving = half & x.next() // a quarter of all
 	}
 	switch x.kind {
 	case kindRanks:
