@@ -335,6 +335,13 @@ func TestDifferential(t *testing.T) {
 	g := &gen{rand.New(rand.NewPCG(*seedFlag, 0))}
 	var log []string
 	for i := 0; i < *opsFlag; i++ {
+		if i > 0 && i%treeLife == 0 {
+			if !same(t, a, b, ".") {
+				t.Fatalf("after op %d:\n%s", i, strings.Join(log, "\n"))
+			}
+			must(t, a.reset())
+			must(t, b.reset())
+		}
 		what, do := g.next()
 		ra, rb := do(a), do(b)
 		log = append(log[max(0, len(log)-60):], fmt.Sprintf("%d %s: %.120s", i, what, rb))
@@ -363,12 +370,28 @@ func TestDifferential(t *testing.T) {
 	if !same(t, a, b, ".") {
 		t.Fail()
 	}
-	for _, s := range []*side{a, b} {
-		for _, fd := range s.fds {
-			if fd >= 0 {
-				unix.Close(fd)
-			}
+	must(t, a.reset())
+	must(t, b.reset())
+	must(t, c.Err())
+}
+
+// treeLife is how many operations one tree lasts: it grows, and comparing it
+// with it.
+const treeLife = 20_000
+
+// reset closes the descriptors and removes the tree.
+func (s *side) reset() error {
+	for i, fd := range s.fds {
+		if fd >= 0 {
+			unix.Close(fd)
+			s.fds[i] = -1
 		}
 	}
-	must(t, c.Err())
+	entries, err := os.ReadDir(s.root)
+	for _, e := range entries {
+		if err == nil {
+			err = os.RemoveAll(s.root + "/" + e.Name())
+		}
+	}
+	return err
 }
