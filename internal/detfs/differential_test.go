@@ -322,7 +322,7 @@ func TestDifferential(t *testing.T) {
 	}
 	c, root := mounted(t, Config{Dirs: []Dir{{Path: "/d", Mode: 0o755}}})
 	native := t.TempDir()
-	if err := unix.Mount("tmpfs", native, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+	if err := unix.Mount("tmpfs", native, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME, "mode=755"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(native, unix.MNT_DETACH) })
