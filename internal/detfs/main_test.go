@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	opsFlag  = flag.Int("ops", 20000, "operations of the differential test")
+	opsFlag  = flag.Int("ops", 100000, "operations of the differential test")
 	seedFlag = flag.Uint64("seed", 1, "seed of the differential test")
 )
 
