@@ -22,7 +22,7 @@ const hostCommand = "__host"
 func spoil(what, dir string) error {
 	switch what {
 	case "masked proc":
-		return unix.Mount("/dev/null", "/proc/cpuinfo", "", unix.MS_BIND, "")
+		return maskProc()
 	case "no fuse":
 		null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 		if err != nil {
@@ -36,6 +36,27 @@ func spoil(what, dir string) error {
 		return errors.Join(unix.Mount("/", dir, "", unix.MS_BIND|unix.MS_REC, ""), unix.Chroot(dir), unix.Chdir("/"))
 	}
 	return errors.New("unknown")
+}
+
+// maskProc covers a file of every procfs in sight: the kernel mounts a fresh one
+// as long as any is whole (mount_too_revealing() in fs/namespace.c), and a host
+// may have more than the one at /proc, a chroot's for instance.
+func maskProc() error {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	blank := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for _, line := range strings.Split(string(mounts), "\n") {
+		head, tail, _ := strings.Cut(line, " - ")
+		if at := strings.Fields(head); strings.HasPrefix(tail, "proc ") {
+			err := unix.Mount("/dev/null", blank.Replace(at[4])+"/cpuinfo", "", unix.MS_BIND, "")
+			if err != nil && !errors.Is(err, unix.ENOENT) { // of a part of a procfs, or hidden
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // poorHost spoils the host, tries to start a container, and prints the error
