@@ -127,10 +127,14 @@ func (r *Region) newStub(s *Site, k kind) bool {
 	r.stubs++
 	at := uint64(Base + stubOffset + i*stubSize)
 	slot := pointerOffset + 8*i
+	start := stubStart(at, s, k)
 	r.guard(func() {
 		copy(r.mem[at-Base:], stub(at, s, k))
-		binary.LittleEndian.PutUint64(r.mem[slot:], at)
+		binary.LittleEndian.PutUint64(r.mem[slot:], start)
 	})
+	if start != at {
+		s.Again = start
+	}
 	s.Done = at + stubDone
 	s.New = patch(uint32(Base+slot), len(s.Old))
 	return !r.lost

@@ -12,7 +12,6 @@ const (
 	callSize  = 2 // syscall, rdtsc
 	movSize   = 5 // mov $imm32, %eax
 	patchSize = 7 // jmp *abs32
-	maxTail   = stubSize - stubTail - stubJump
 
 	// Near is how much text Region.Find wants on each side of a call: branches
 	// into the bytes to be replaced are looked for there.
@@ -37,10 +36,14 @@ type Site struct {
 	Start    uint64 // of the replaced bytes
 	Old, New []byte // of one length
 	Done     uint64 // the address in the stub where a call made at the site goes on
-}
+	// Again, if not 0, is where a thread that stands at Addr goes on instead:
+	// something behind the instruction is done before it.
+	Again uint64
 
-// tail is the part of the replaced bytes behind the call.
-func (s *Site) tail() []byte { return s.Old[s.Addr-s.Start+callSize:] }
+	first  []byte // what is done before the instruction
+	tail   []byte // what the bytes behind it do, for the stub
+	spoils bool   // tail needs rcx
+}
 
 // End is the address behind the replaced bytes.
 func (s *Site) End() uint64 { return s.Start + uint64(len(s.Old)) }
@@ -89,10 +92,11 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 		if s = fixedSite(addr, at, text); s != nil {
 			k = fixedCall
 		} else {
-			s = tailSite(addr, at, text)
+			s = tailSite(addr, at, text, k)
 		}
 	case 0x31:
-		k, s = tscRead, tailSite(addr, at, text)
+		k = tscRead
+		s = tailSite(addr, at, text, k)
 	}
 	if s == nil || entered(s, int(s.Start-base), text) || !r.newStub(s, k) {
 		return nil
@@ -115,41 +119,76 @@ func fixedSite(addr uint64, at int, text []byte) *Site {
 }
 
 // tailSite takes the instructions behind the call, such as "cmp $-4096, %rax",
-// as far as they do not depend on where they are.
-func tailSite(addr uint64, at int, text []byte) *Site {
+// as far as they can do the same elsewhere.
+func tailSite(addr uint64, at int, text []byte, k kind) *Site {
+	s := &Site{Addr: addr, Start: addr}
 	end := at + callSize
 	for end-at < patchSize {
-		n := movable(text[end:])
-		if n == 0 || end+n-at-callSize > maxTail {
+		n := s.move(text[end:], addr+uint64(end-at), k)
+		if n == 0 || stubLen(s, k) > stubSize {
 			return nil
 		}
 		end += n
 	}
-	return &Site{Addr: addr, Start: addr, Old: bytes.Clone(text[at:end])}
+	s.Old = bytes.Clone(text[at:end])
+	return s
 }
 
-// movable is the size of the first instruction of b if it does the same at any
-// address and does not lead away, else 0.
-func movable(b []byte) int {
+// move takes the instruction that b begins with, which is at addr, into the
+// tail, and returns its size; 0 if it must stay where it is.
+func (s *Site) move(b []byte, addr uint64, k kind) int {
 	in, err := x86asm.Decode(b, 64)
-	if err != nil {
+	if err != nil || vector(b) {
 		return 0
 	}
 	switch in.Op {
 	case x86asm.SYSCALL, x86asm.RET, x86asm.CALL, x86asm.JMP, x86asm.INT, x86asm.UD2, x86asm.HLT:
 		return 0
 	}
+	relative := false
 	for _, a := range in.Args {
 		switch a := a.(type) {
 		case x86asm.Rel:
 			return 0
 		case x86asm.Mem:
-			if a.Base == x86asm.RIP {
-				return 0
-			}
+			relative = relative || a.Base == x86asm.RIP
 		}
 	}
+	switch {
+	case !relative:
+		s.tail = append(s.tail, b[:in.Len]...)
+		return in.Len
+	case !pcRelative(b, &in):
+		return 0
+	}
+	base := byte(regRCX)
+	if k == tscRead {
+		base = regRDX
+	}
+	code, spoils := relocate(b, &in, addr, base)
+	switch {
+	case !spoils:
+		s.tail = append(s.tail, code...)
+	case k == tscRead:
+		// Both registers have a value behind rdtsc. It does not matter to the
+		// instruction whether it comes first if it uses neither.
+		if len(s.tail) > 0 || len(s.first) > 0 || touches(&in, append(namesOfRAX(), namesOfRDX()...)...) {
+			return 0
+		}
+		s.first = code
+	default:
+		if touches(&in, namesOfRCX()...) {
+			return 0
+		}
+		s.tail, s.spoils = append(s.tail, code...), true
+	}
 	return in.Len
+}
+
+// vector reports an encoding with a VEX, EVEX or XOP prefix, which the decoder
+// takes for instructions that 64-bit code does not have.
+func vector(b []byte) bool {
+	return len(b) > 0 && (b[0] == 0xc4 || b[0] == 0xc5 || b[0] == 0x62 || b[0] == 0x8f)
 }
 
 // startsAt reports whether an instruction of the code in text starts at i. The

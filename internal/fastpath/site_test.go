@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -40,7 +42,9 @@ func TestFind(t *testing.T) {
 		cmp     = []byte{0x48, 0x3d, 0, 0xf0, 0xff, 0xff} // cmp $-4096, %rax
 		ja      = []byte{0x77, 0x10}
 		ret     = []byte{0xc3}
-		relLoad = []byte{0x48, 0x8b, 0x05, 1, 2, 3, 4} // mov 0x04030201(%rip), %rax
+		relLoad = []byte{0x48, 0x8b, 0x05, 1, 2, 3, 4}       // mov 0x04030201(%rip), %rax
+		relRCX  = []byte{0x48, 0x89, 0x0d, 1, 2, 3, 4}       // mov %rcx, 0x04030201(%rip)
+		relVec  = []byte{0xc5, 0xfa, 0x6f, 0x05, 1, 2, 3, 4} // vmovdqu 0x04030201(%rip), %xmm0
 		short   = func(to int8) []byte { return []byte{0x74, byte(to)} }
 		long    = func(to int32) []byte { return binary.LittleEndian.AppendUint32([]byte{0x0f, 0x84}, uint32(to)) }
 	)
@@ -56,7 +60,9 @@ func TestFind(t *testing.T) {
 		{"branch too early", zero, join([]byte{0x85, 0xc0}, ja, pad), 0, 0},
 		{"return", zero, ret, 0, 0},
 		{"two instructions", zero, []byte{0x48, 0x89, 0xc7, 0x48, 0x89, 0xc6, 0xc3}, 0, 8},
-		{"relative operand", zero, relLoad, 0, 0},
+		{"relative operand", zero, relLoad, 0, 9},
+		{"relative operand and the free register", zero, relRCX, 0, 0},
+		{"relative operand of a vector instruction", zero, relVec, 0, 0},
 		{"another call", zero, call, 0, 0},
 		{"short jump to the compare", zero, join(cmp, ja, short(-(6 + 2 + 2))), 0, 0},
 		{"short jump to the call itself", zero, join(cmp, ja, short(-(6 + 2 + 2 + 2))), 0, 8},
@@ -129,14 +135,87 @@ func checkStub(t *testing.T, name string, r *Region, s *Site) {
 			break
 		}
 	}
-	if got := b[stubTail : stubTail+len(s.tail())]; !bytes.Equal(got, s.tail()) {
+	tail, rcx := stubTail, stubDone
+	if s.spoils {
+		tail, rcx = stubDone, stubDone+len(s.tail)
+	}
+	if got := b[tail : tail+len(s.tail)]; !bytes.Equal(got, s.tail) {
 		t.Errorf("%s: tail % x", name, got)
 	}
-	if le.Uint64(b[stubDone+2:]) != s.Addr+2 {
-		t.Errorf("%s: rcx %#x", name, le.Uint64(b[stubDone+2:]))
+	if le.Uint64(b[rcx+2:]) != s.Addr+2 {
+		t.Errorf("%s: rcx %#x", name, le.Uint64(b[rcx+2:]))
 	}
 	if len(ops) < 6 {
 		t.Errorf("%s: %v", name, ops)
+	}
+}
+
+// TestRelocate: operands relative to the instruction's place become absolute
+// ones, and nothing else of the instruction changes.
+func TestRelocate(t *testing.T) {
+	const addr = 0x7ffff7fc1000
+	tests := []struct{ name, in, first, tail string }{
+		{"byte", "80 25 52 86 01 00 df", "48 ba 59 96 fd f7 ff 7f 00 00 80 22 df", ""},                // andb $0xdf, 0x18652(%rip)
+		{"address", "4c 8d 2d 55 7e 01 00", "", "49 bd 5c 8e fd f7 ff 7f 00 00"},                      // lea 0x17e55(%rip), %r13
+		{"wide register", "4c 8b 3d f0 ff ff ff", "48 ba f7 0f fc f7 ff 7f 00 00 4c 8b 3a", ""},       // mov -16(%rip), %r15
+		{"useless bits", "4f 8b 3d f0 ff ff ff", "48 ba f7 0f fc f7 ff 7f 00 00 4c 8b 3a", ""},        // the same with REX.X and REX.B
+		{"two bytes of opcode", "0f b6 3d 10 00 00 00", "48 ba 17 10 fc f7 ff 7f 00 00 0f b6 3a", ""}, // movzbl 0x10(%rip), %edi
+		{"result of rdtsc", "48 89 05 b0 72 01 00", "", "refused"},                                    // mov %rax, 0x172b0(%rip)
+		{"prefix", "66 89 3d b0 72 01 00", "", "refused"},                                             // mov %di, 0x172b0(%rip)
+		{"implicit registers", "f7 25 10 00 00 00", "", "refused"},                                    // mull 0x10(%rip)
+	}
+	hex := func(text string) []byte {
+		var b []byte
+		for f := range strings.FieldsSeq(text) {
+			v, err := strconv.ParseUint(f, 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = append(b, byte(v))
+		}
+		return b
+	}
+	for _, tt := range tests {
+		s := &Site{}
+		in := hex(tt.in)
+		n := s.move(in, addr, tscRead)
+		if tt.tail == "refused" {
+			if n != 0 {
+				t.Errorf("%s: moved", tt.name)
+			}
+			continue
+		}
+		if n != len(in) || !bytes.Equal(s.first, hex(tt.first)) || !bytes.Equal(s.tail, hex(tt.tail)) {
+			t.Errorf("%s: size %d, first % x, tail % x", tt.name, n, s.first, s.tail)
+		}
+	}
+}
+
+// TestFirst: what is done before rdtsc leads into the stub, and a thread that
+// stands at the site does it too.
+func TestFirst(t *testing.T) {
+	r := newRegion(t)
+	const base = 0x7ffff7000000
+	pad := bytes.Repeat([]byte{0x90}, 64)
+	text := join(pad, []byte{0x0f, 0x31}, []byte{0x80, 0x25, 0x52, 0x86, 1, 0, 0xdf}, pad)
+	s := r.Find(base+64, base, text)
+	if s == nil || len(s.Old) != 9 {
+		t.Fatalf("%+v", s)
+	}
+	at := s.Done - stubDone
+	slot := binary.LittleEndian.Uint32(s.New[3:])
+	if to := binary.LittleEndian.Uint64(r.mem[slot-Base:]); to != s.Again || to <= at {
+		t.Errorf("entered at %#x, again at %#x, stub at %#x", to, s.Again, at)
+	}
+	b := r.mem[s.Again-Base:]
+	if !bytes.Equal(b[:len(s.first)], s.first) || b[len(s.first)] != 0xe9 {
+		t.Fatalf("begins with % x", b[:len(s.first)+1])
+	}
+	if to := s.Again + uint64(len(s.first)) + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(b[len(s.first)+1:])))); to != at {
+		t.Errorf("goes on at %#x, want %#x", to, at)
+	}
+	if at+stubSize < s.Again+uint64(len(s.first))+5 {
+		t.Error("the stub is too long")
 	}
 }
 

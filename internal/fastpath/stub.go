@@ -6,9 +6,12 @@ import "encoding/binary"
 const (
 	stubLeave = 16 // the system call that stops
 	stubDone  = 18 // what follows the call, made or served
-	stubTail  = 28 // the instructions taken from behind the call
+	stubTail  = 28 // the instructions taken from behind the call, if they leave rcx alone
 	stubJump  = 14 // size of the jump back
 )
+
+// stubLen is the size of the stub of s.
+func stubLen(s *Site, k kind) int { return len(stub(0, s, k)) }
 
 // stub is the code behind a patched site, to lie at address at: it asks the
 // region, makes the call (or reads the counter) if that leaves, and goes on
@@ -32,13 +35,32 @@ func stub(at uint64, s *Site, k kind) []byte {
 	b = le.AppendUint32(b, uint32(to-(at+uint64(len(b))+4)))
 	b = append(b, 0xcc) // int3
 	b = append(b, 0x0f, op)
+	if s.spoils {
+		b = append(b, s.tail...)
+	}
 	if k != tscRead {
 		b = append(b, 0x48, 0xb9) // movabs $next, %rcx: what the instruction leaves there
 		b = le.AppendUint64(b, s.Addr+callSize)
 	}
-	b = append(b, s.tail()...)
+	if !s.spoils {
+		b = append(b, s.tail...)
+	}
 	b = append(b, 0xff, 0x25, 0, 0, 0, 0) // jmp *(%rip)
-	return le.AppendUint64(b, s.Start+uint64(len(s.Old)))
+	b = le.AppendUint64(b, s.End())
+	if len(s.first) > 0 {
+		b = append(b, s.first...)
+		b = append(b, 0xe9) // jmp stub
+		b = le.AppendUint32(b, uint32(-(len(b) + 4)))
+	}
+	return b
+}
+
+// stubStart is where the stub of s, at address at, is entered.
+func stubStart(at uint64, s *Site, k kind) uint64 {
+	if len(s.first) == 0 {
+		return at
+	}
+	return at + uint64(stubLen(s, k)-len(s.first)-5)
 }
 
 // patch is what replaces size bytes of a site: a jump through the slot.

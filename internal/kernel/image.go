@@ -170,6 +170,13 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	}
 	k.prof.why = byTrap
 	if s := k.replace(t, t.regs.Rip); s != nil && size == 2 {
+		if s.Again != 0 {
+			t.regs.Rip = s.Again // it is read there
+			if err := ptrace.SetRegs(t.tid, &t.regs); err != nil {
+				return true, ignoreGone(err)
+			}
+			return true, k.restoreSegv(t)
+		}
 		t.regs.Rip = s.Done - size
 	}
 	k.event(t)
