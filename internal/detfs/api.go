@@ -10,7 +10,10 @@
 // places; the guest never sees the FUSE root itself.
 package detfs
 
-import "dettrace/internal/stopwatch"
+import (
+	"dettrace/internal/image"
+	"dettrace/internal/stopwatch"
+)
 
 // ServerCommand is the hidden subcommand that runs the server.
 const ServerCommand = "__detfs"
@@ -28,6 +31,7 @@ type Config struct {
 	// st_blocks (see PackBlocks).
 	SingleID bool   `json:"single_id"`
 	Profile  bool   `json:"profile"`   // measure how long requests take
+	Digests  string `json:"digests"`   // file in which content digests are kept between runs (see package digests); "" = none
 	MaxBytes uint64 `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
 }
 
@@ -159,7 +163,7 @@ type TarRequest struct {
 type Summary struct {
 	Layers []LayerSummary `json:"layers"`
 	// ChangesDigest is the SHA-256 of the canonical changes (same bytes as the
-	// tar of TarRequest{Changes: true}).
+	// tar of TarRequest{Changes: true}), if it was asked for.
 	ChangesDigest string                    `json:"changes_digest"`
 	Changed       int                       `json:"changed"`  // number of changed paths
 	Requests      map[string]stopwatch.Span `json:"requests"` // FUSE requests by opcode name; times with Profile
@@ -170,8 +174,13 @@ type LayerSummary struct {
 	Guest    string `json:"guest"`
 	Ref      string `json:"ref"`
 	Label    string `json:"label"`
-	Digest   string `json:"digest"`
 	Portable bool   `json:"portable"`
-	Observed int    `json:"observed"`
 	Changed  string `json:"changed,omitempty"` // error text when the host's files changed during the run
+}
+
+// Learned is what the run learned from one mount's layer.
+type Learned struct {
+	Digest       string              `json:"digest"` // image.Layer.Digest
+	Count        int                 `json:"count"`
+	Observations []image.Observation `json:"observations"` // when they were asked for
 }

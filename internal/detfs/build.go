@@ -6,11 +6,12 @@ import (
 	"strings"
 	"syscall"
 
+	"dettrace/internal/digests"
 	"dettrace/internal/image"
 )
 
 // openLayer opens the layer of one mount.
-type openLayer func(m Mount, epoch int64) (image.Layer, error)
+type openLayer func(m Mount, epoch int64, known *digests.Cache) (image.Layer, error)
 
 // build makes the start state: mounts in order, then directories, files and
 // the static trees. Everything made here belongs to the start state: it is no
@@ -58,7 +59,7 @@ func (f *fsys) setStart(d *node, name string, n *node) {
 
 // graft puts a layer at its guest path.
 func (f *fsys) graft(m Mount, open openLayer) error {
-	l, err := open(m, f.cfg.Epoch)
+	l, err := open(m, f.cfg.Epoch, f.digests)
 	if err != nil {
 		return err
 	}

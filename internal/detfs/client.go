@@ -13,8 +13,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"dettrace/internal/image"
 )
 
 // Client is the supervisor's end of the server. Its methods may be called
@@ -238,17 +236,21 @@ func (c *Client) sendTar(r TarRequest, fd int) error {
 	return a.error()
 }
 
-// Observed lists what the run learned from each mount's layer.
-func (c *Client) Observed() ([][]image.Observation, error) {
-	var out [][]image.Observation
-	err := c.call(&call{Op: "observed"}, -1, &out)
+// Learned tells what was learned from each mount's layer until now, by the
+// guest and by what was copied out of the tree; with list every observation.
+// It reads what the guest has read once more, to get its digest. The error
+// wraps image.ErrChanged when anything of it is different on the host now.
+func (c *Client) Learned(list bool) ([]Learned, error) {
+	var out []Learned
+	err := c.call(&call{Op: "learned", Full: list}, -1, &out)
 	return out, err
 }
 
-// Finish verifies the layers and sums the run up.
-func (c *Client) Finish() (Summary, error) {
+// Finish verifies the layers and sums the run up. The digest of the changes
+// costs as much as copying them out: digest asks for it.
+func (c *Client) Finish(digest bool) (Summary, error) {
 	var out Summary
-	err := c.call(&call{Op: "finish"}, -1, &out)
+	err := c.call(&call{Op: "finish", Full: digest}, -1, &out)
 	return out, err
 }
 

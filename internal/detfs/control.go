@@ -21,7 +21,7 @@ import (
 
 // call is a request; the field of its operation is set.
 type call struct {
-	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, observed, finish, chown, touch
+	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch
 	Config  *Config    `json:"config,omitempty"`
 	Pattern string     `json:"pattern,omitempty"`
 	Tar     TarRequest `json:"tar"`
@@ -29,6 +29,7 @@ type call struct {
 	UID     int64      `json:"uid"`
 	GID     int64      `json:"gid"`
 	Offset  int64      `json:"offset,omitempty"`
+	Full    bool       `json:"full,omitempty"`
 }
 
 // answer is a reply. An error crosses as text, with its errno and its hint.

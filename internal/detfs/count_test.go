@@ -10,10 +10,10 @@ import (
 // requests runs do and tells how many requests of each kind it caused.
 func requests(t *testing.T, c *Client, do func()) map[string]uint64 {
 	t.Helper()
-	before, err := c.Finish()
+	before, err := c.Finish(true)
 	must(t, err)
 	do()
-	after, err := c.Finish()
+	after, err := c.Finish(true)
 	must(t, err)
 	got := map[string]uint64{}
 	for k, n := range after.Requests {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/digests"
 	"dettrace/internal/image"
 )
 
@@ -23,11 +24,11 @@ var (
 // TestMain also plays the server, and (inside a user namespace) the guest.
 func TestMain(m *testing.M) {
 	if os.Getenv("DETFS_SERVER") != "" {
-		os.Exit(serverMain(func(m Mount, epoch int64) (image.Layer, error) {
+		os.Exit(serverMain(func(m Mount, epoch int64, known *digests.Cache) (image.Layer, error) {
 			if m.Ref == "fake" {
 				return sampleLayer(), nil
 			}
-			return openImage(m, epoch)
+			return openImage(m, epoch, known)
 		}))
 	}
 	os.Exit(m.Run())

@@ -117,7 +117,7 @@ func TestMount(t *testing.T) {
 	if g, err := c.Glob("/build/*"); err != nil || !reflect.DeepEqual(g, []string{"/build/g", "/build/lib"}) {
 		t.Fatalf("glob: %v %v", g, err)
 	}
-	sum, err := c.Finish()
+	sum, err := c.Finish(true)
 	must(t, err)
 	if sum.Changed != len(want) || len(sum.Layers) != 1 || sum.Requests["lookup"].Count == 0 {
 		t.Fatalf("summary: %+v", sum)

@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"dettrace/internal/fuse"
-	"dettrace/internal/image"
 	"dettrace/internal/stopwatch"
 )
 
@@ -158,10 +157,10 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 			return nil, err
 		}
 		return nil, w.Flush()
-	case "observed":
-		return s.observed()
+	case "learned":
+		return s.learned(c.Full)
 	case "finish":
-		return s.finish()
+		return s.finish(c.Full)
 	case "chown":
 		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
 	case "touch":
@@ -240,47 +239,56 @@ func (f *fsys) findIno(ino uint64) *node {
 	return f.byIno[ino]
 }
 
-func (s *server) observed() ([][]image.Observation, error) {
-	out := make([][]image.Observation, 0, len(s.f.layers))
+// learned lists what is known of the layers, and verifies it.
+func (s *server) learned(list bool) ([]Learned, error) {
+	out := make([]Learned, 0, len(s.f.layers))
 	for i, l := range s.f.layers {
 		o, err := l.Observed()
-		if err != nil {
-			return nil, fmt.Errorf("detfs: %s: %w", s.f.cfg.Mounts[i].Ref, err)
-		}
-		out = append(out, o)
-	}
-	return out, nil
-}
-
-// finish verifies the layers and sums the run up.
-func (s *server) finish() (*Summary, error) {
-	sum := &Summary{}
-	for i, l := range s.f.layers {
-		m := s.f.cfg.Mounts[i]
-		ls := LayerSummary{Guest: m.Guest, Ref: m.Ref, Label: m.Label, Portable: l.Portable()}
-		o, err := l.Observed()
+		var d string
 		if err == nil {
-			ls.Observed = len(o)
-			ls.Digest, err = l.Digest()
+			d, err = l.Digest()
 		}
 		if err == nil {
 			err = l.Verify()
 		}
 		if err != nil {
-			ls.Changed = err.Error()
+			return nil, fmt.Errorf("%s: %w", s.f.cfg.Mounts[i].Label, err)
 		}
-		sum.Layers = append(sum.Layers, ls)
+		known := Learned{Digest: d, Count: len(o)}
+		if list {
+			known.Observations = o
+		}
+		out = append(out, known)
 	}
-	h := sha256.New()
-	if err := s.f.writeTar(h, TarRequest{Changes: true}); err != nil {
-		return nil, err
+	// A cache that cannot be written makes the next run slower, no more.
+	_ = s.f.digests.Flush()
+	return out, nil
+}
+
+// finish verifies the layers and sums the run up. The changes come first: they
+// hold what the guest took over from the layers without reading it.
+func (s *server) finish(digest bool) (*Summary, error) {
+	sum := &Summary{}
+	if digest {
+		h := sha256.New()
+		if err := s.f.writeTar(h, TarRequest{Changes: true}); err != nil {
+			return nil, err
+		}
+		sum.ChangesDigest = "sha256:" + hex.EncodeToString(h.Sum(nil))
 	}
-	sum.ChangesDigest = "sha256:" + hex.EncodeToString(h.Sum(nil))
 	list, err := s.f.changeList()
 	if err != nil {
 		return nil, err
 	}
 	sum.Changed = len(list)
+	for i, l := range s.f.layers {
+		m := s.f.cfg.Mounts[i]
+		ls := LayerSummary{Guest: m.Guest, Ref: m.Ref, Label: m.Label, Portable: l.Portable()}
+		if err := l.Verify(); err != nil {
+			ls.Changed = err.Error()
+		}
+		sum.Layers = append(sum.Layers, ls)
+	}
 	if s.conn != nil {
 		sum.Requests = s.conn.Spans()
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 
+	"dettrace/internal/digests"
 	"dettrace/internal/image"
 )
 
@@ -32,6 +33,7 @@ type fsys struct {
 	nodes   []*node      // by FUSE node number
 	freeIDs []uint64
 	layers  []image.Layer
+	digests *digests.Cache     // of the layers' files
 	hard    []map[uint64]*node // per layer: nodes with several names, by layer ino
 	nextIno uint64
 	root    *node            // the FUSE root
@@ -48,7 +50,8 @@ type fsys struct {
 func newFsys(cfg Config, st *store, now func() int64, fail func(error)) *fsys {
 	f := &fsys{
 		cfg: cfg, now: now, fail: fail, st: st, nextIno: firstNewIno,
-		nodes: make([]*node, 1, 1024), // node number 0 is no node
+		digests: digests.Open(cfg.Digests),
+		nodes:   make([]*node, 1, 1024), // node number 0 is no node
 	}
 	f.root = f.add(&node{
 		ino: 1, mount: -1, mode: syscall.S_IFDIR | 0o755, nlink: 1, size: dirSize,

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dettrace/internal/digests"
 	"dettrace/internal/fuse"
 	"dettrace/internal/image"
 )
@@ -31,7 +32,7 @@ func newTree(t *testing.T, cfg Config) *testTree {
 		cfg.Mounts = []Mount{{Guest: "/"}}
 	}
 	tt.fsys = newFsys(cfg, st, func() int64 { return tt.clock }, func(err error) { tt.fatal = err })
-	must(t, tt.build(func(Mount, int64) (image.Layer, error) { return tt.layer, nil }))
+	must(t, tt.build(func(Mount, int64, *digests.Cache) (image.Layer, error) { return tt.layer, nil }))
 	return tt
 }
 

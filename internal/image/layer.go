@@ -10,15 +10,16 @@ import "io"
 type Layer interface {
 	// Root is the top directory (or, for a single-file input, the file).
 	Root() (Node, error)
-	// Observed lists everything that was looked at through the layer, sorted
-	// by path: files read (with content digest), directories listed, failed
-	// look-ups, links read, metadata seen.
+	// Observed lists everything that was learned through the layer, sorted by
+	// path and kind: files read, directories listed, failed look-ups, links
+	// read, metadata and attributes seen. It computes the digests of content
+	// now, not when a file is read: a run that is not asked pays nothing.
 	Observed() ([]Observation, error)
 	// Verify reports an error that wraps ErrChanged when anything observed
 	// is different on the host now.
 	Verify() error
 	// Digest identifies the layer: the canonical manifest for complete
-	// layers (tar), the digest of Observed for lazily read ones.
+	// layers (tar), ObservedDigest of Observed for lazily read ones.
 	Digest() (string, error)
 	// Portable is false for trees that exist on one host only (host root).
 	Portable() bool
@@ -71,11 +72,4 @@ type Xattr struct {
 type File interface {
 	io.ReaderAt
 	io.Closer
-}
-
-// Observation is one thing a run learned from a layer.
-type Observation struct {
-	Path   string `json:"path"`             // inside the layer, absolute
-	Kind   string `json:"kind"`             // "read", "list", "missing", "link", "stat", "xattr"
-	Digest string `json:"digest,omitempty"` // sha256:... of what was learned
 }

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -38,9 +37,10 @@ type lnode struct {
 	nlink    uint64 // the host's
 	flags    uint8
 	children map[string]*lnode // nil value: looked up and missing
-	list     *[sha256.Size]byte
-	target   string // of a symlink, once read
-	xattrs   string // digest, once read
+	denied   map[string]bool   // looked up and refused (EACCES)
+	list     string            // digest, once listed
+	target   string            // of a symlink, once read
+	xattrs   string            // digest, once read
 }
 
 func (n *lnode) fill(st *unix.Stat_t) {
@@ -133,6 +133,12 @@ func (n *lnode) Lookup(name string) (Node, error) {
 		return nil, fs.ErrNotExist
 	}
 	c, err := n.l.find(n, name)
+	if errors.Is(err, fs.ErrPermission) {
+		if n.denied == nil {
+			n.denied = make(map[string]bool)
+		}
+		n.denied[strings.Clone(name)] = true
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -185,8 +191,7 @@ func (n *lnode) ReadDir() ([]Dirent, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := listDigest(out)
-	n.list = &sum
+	n.list = listDigest(out)
 	n.flags |= sawList
 	return out, nil
 }

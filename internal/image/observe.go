@@ -1,7 +1,6 @@
 package image
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,48 +12,37 @@ import (
 	"slices"
 	"strconv"
 
+	"dettrace/internal/digests"
+
 	"golang.org/x/sys/unix"
 )
 
-// Observed computes content digests now, not when a file is read: a run pays
-// nothing for them before its end. Opening checks that the content is still
-// that which was read.
+// Observed implements Layer. Opening checks that the content is still that
+// which was read.
 func (l *lazy) Observed() ([]Observation, error) {
 	var out []Observation
 	err := l.eachSeen(func(p string, n *lnode) error {
-		if n == nil {
-			out = append(out, Observation{Path: p, Kind: "missing"})
-			return nil
+		for _, name := range sortedKeys(n.denied) {
+			out = append(out, Observation{Path: join(p, name), Kind: Denied})
 		}
-		add := func(kind, digest string) { out = append(out, Observation{Path: p, Kind: kind, Digest: digest}) }
-		if n.flags&sawStat != 0 {
-			add("stat", metaDigest(n.meta))
+		for _, name := range sortedKeys(n.children) {
+			if n.children[name] == nil {
+				out = append(out, Observation{Path: join(p, name), Kind: Missing})
+			}
 		}
-		if n.flags&sawList != 0 {
-			add("list", "sha256:"+hex.EncodeToString(n.list[:]))
-		}
-		if n.flags&sawLink != 0 {
-			sum := sha256.Sum256([]byte(n.target))
-			add("link", "sha256:"+hex.EncodeToString(sum[:]))
-		}
-		if n.xattrs != "" {
-			add("xattr", n.xattrs)
-		}
-		if n.flags&sawRead != 0 {
-			d, err := l.contentDigest(n)
+		for _, kind := range kindsOf(n.flags) {
+			o, err := observe(n, p, kind, l.opts.Epoch)
 			if err != nil {
 				return err
 			}
-			add("read", d)
+			out = append(out, o)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("observed: %w", err)
 	}
-	slices.SortFunc(out, func(a, b Observation) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
-	})
+	sortObservations(out)
 	return out, nil
 }
 
@@ -64,17 +52,10 @@ func (l *lazy) Digest() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h := sha256.New()
-	for _, o := range obs {
-		field(h, o.Path)
-		field(h, o.Kind)
-		field(h, o.Digest)
-	}
-	return sumString(h), nil
+	return ObservedDigest(obs), nil
 }
 
-// eachSeen visits every answer given, parents first, names sorted; n is nil
-// for a missing name.
+// eachSeen visits every file that was found, parents first, names sorted.
 func (l *lazy) eachSeen(do func(path string, n *lnode) error) error {
 	type item struct {
 		path string
@@ -87,40 +68,46 @@ func (l *lazy) eachSeen(do func(path string, n *lnode) error) error {
 		if err := do(it.path, it.n); err != nil {
 			return err
 		}
-		if it.n == nil {
-			continue
-		}
-		prefix := it.path
-		if prefix != "/" {
-			prefix += "/"
-		}
-		names := sortedKeys(it.n.children)
-		for _, name := range slices.Backward(names) {
-			todo = append(todo, item{prefix + name, it.n.children[name]})
+		for _, name := range slices.Backward(sortedKeys(it.n.children)) {
+			if c := it.n.children[name]; c != nil {
+				todo = append(todo, item{join(it.path, name), c})
+			}
 		}
 	}
 	return nil
 }
 
-func (l *lazy) contentDigest(n *lnode) (string, error) {
+// contentDigest implements contentNode.
+func (n *lnode) contentDigest() (string, error) {
+	l := n.l
 	if d, ok := l.digests[n]; ok {
 		return d, nil
 	}
-	f, err := n.open()
-	if err != nil {
-		return "", err
+	stamp := digests.Stamp{Dev: n.id.dev, Ino: n.id.ino, Size: n.meta.Size, Mtime: n.mtime, Ctime: n.ctime}
+	d, ok := l.opts.Digests.Get(stamp)
+	if !ok {
+		f, err := n.open()
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		h := sha256.New()
+		k, err := io.Copy(h, io.NewSectionReader(f, 0, n.meta.Size))
+		if err != nil {
+			return "", err
+		}
+		if k != n.meta.Size {
+			return "", l.changed(n, "is shorter")
+		}
+		// The host may have written while we read.
+		if err := n.checkID(f.fd); err != nil {
+			return "", err
+		}
+		d = sumString(h)
+		l.opts.Digests.Put(stamp, d)
 	}
-	defer f.Close()
-	h := sha256.New()
-	k, err := io.Copy(h, io.NewSectionReader(f, 0, n.meta.Size))
-	if err != nil {
-		return "", err
-	}
-	if k != n.meta.Size {
-		return "", l.changed(n, "is shorter")
-	}
-	l.digests[n] = sumString(h)
-	return l.digests[n], nil
+	l.digests[n] = d
+	return d, nil
 }
 
 // Verify asks everything again. Of a file that was only looked at, what the
@@ -135,8 +122,8 @@ func (l *lazy) Verify() error {
 		if n == l.root {
 			return l.verifyTop()
 		}
-		if n == nil || n.flags == 0 {
-			return nil // misses are asked with their directory
+		if n.flags == 0 {
+			return nil
 		}
 		return l.verifyNode(n)
 	})
@@ -219,6 +206,11 @@ func (l *lazy) verifyNames(n *lnode) error {
 			return err
 		}
 	}
+	for _, name := range sortedKeys(n.denied) {
+		if _, err := l.find(n, name); !errors.Is(err, fs.ErrPermission) {
+			return l.changed(&lnode{l: l, parent: n, name: name}, "may be looked at now")
+		}
+	}
 	if n.flags&sawList == 0 {
 		return nil
 	}
@@ -226,16 +218,10 @@ func (l *lazy) verifyNames(n *lnode) error {
 	if err != nil {
 		return err
 	}
-	if listDigest(list) != *n.list {
+	if listDigest(list) != n.list {
 		return l.changed(n, "lists other names")
 	}
 	return nil
-}
-
-func metaDigest(m Meta) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%o %d %d %d %d %d %d", m.Mode, m.UID, m.GID, m.Size, m.Rdev, m.Mtime, m.Nlink)
-	return sumString(h)
 }
 
 // field writes s so that no two lists of fields give the same bytes.

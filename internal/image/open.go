@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dettrace/internal/digests"
 	"dettrace/internal/hint"
 )
 
@@ -17,6 +18,8 @@ type Options struct {
 	KeepMtime bool  // dir, input: the host's mtimes instead of Epoch
 	Follow    bool  // input: show what a symlink that leads out points to
 	Epoch     int64 // ns since 1970: mtime of everything (tar: upper bound)
+	// Digests remembers content digests between runs; nil is fine.
+	Digests *digests.Cache
 }
 
 // Open opens the layer that ref names: "host", "dir:PATH", "tar:PATH" or
@@ -36,7 +39,9 @@ func Open(ref string, opts Options) (Layer, error) {
 	case "input":
 		l, err = openInput(path, opts)
 	case "tar":
-		l, err = openTar(path, opts)
+		if l, err = openTar(path, opts); err == nil {
+			l = Record(l, opts.Epoch)
+		}
 	default:
 		err = hint.With(fmt.Errorf("unknown kind %q", kind), "an image is host, a directory or a tar archive")
 	}

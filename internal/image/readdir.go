@@ -2,11 +2,11 @@ package image
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,13 +62,13 @@ func (l *lazy) names(d *lnode) ([]string, error) {
 	return names, nil
 }
 
-// listDigest is over names and types; a NUL ends each name.
-func listDigest(list []Dirent) [sha256.Size]byte {
-	var b strings.Builder
+// listDigest is over names, types and numbers; a NUL ends each name.
+func listDigest(list []Dirent) string {
+	h := sha256.New()
+	var b []byte
 	for _, e := range list {
-		b.WriteString(e.Name)
-		b.WriteByte(0)
-		b.WriteByte(byte(e.Type >> 12))
+		b = append(append(b[:0], e.Name...), 0, byte(e.Type>>12))
+		h.Write(binary.LittleEndian.AppendUint64(b, e.Ino))
 	}
-	return sha256.Sum256([]byte(b.String()))
+	return sumString(h)
 }

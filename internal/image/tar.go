@@ -87,7 +87,7 @@ func (l *tarLayer) load(opts Options) (err error) {
 
 func (l *tarLayer) Root() (Node, error) { return l.tree.root, nil }
 
-// Observed is empty: the run depends on the archive as a whole, see Digest.
+// Observed is empty: Record remembers what was asked.
 func (l *tarLayer) Observed() ([]Observation, error) { return nil, nil }
 
 // Verify matters for plain archives only, a spool file is ours.

@@ -72,6 +72,7 @@ func Extract(r io.Reader, target Target, opts Options) error {
 // extract makes the entries of tr at stageName in t.
 func extract(t *tree, tr *tar.Reader, guest string) error {
 	any := false
+	list := &lister{list: t.opts.List, digest: make(map[string]File)}
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
@@ -102,8 +103,16 @@ func extract(t *tree, tr *tar.Reader, guest string) error {
 				return fmt.Errorf("%s: hard link: %w", name, err)
 			}
 		}
-		if err := t.add(h, tr, rel, name, link); err != nil {
+		var content io.Reader = tr
+		made := func() {}
+		if t.opts.List != nil {
+			content, made = list.entry(h, content, name)
+		}
+		if err := t.add(h, content, rel, name, link); err != nil {
 			return err
+		}
+		if !t.skipped[rel] {
+			made()
 		}
 	}
 	if !any {

@@ -37,6 +37,9 @@ type Options struct {
 	Force bool // replace what exists
 	// Skip, if set, is told what was left out.
 	Skip func(Skipped)
+	// List, if set, is told of every file, directory and symlink of a Set's
+	// targets, in order.
+	List func(File)
 }
 
 func (o Options) skip(p, why string) {

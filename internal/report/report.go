@@ -26,6 +26,8 @@ type Report struct {
 	Exit    Exit     `json:"exit"`
 	Image   Image    `json:"image"`
 	Inputs  []Image  `json:"inputs"` // in order of mounting
+	// Outputs are the files that were copied out, in order.
+	Outputs []Output `json:"outputs"`
 	Changes Changes  `json:"changes"`
 	// Settings are all that had an effect, defaults included.
 	Settings Settings `json:"settings"`
@@ -60,6 +62,17 @@ type Image struct {
 	Observed int    `json:"observed"`
 	Portable bool   `json:"portable"`
 	Note     string `json:"note,omitempty"`
+}
+
+// Output is one file, directory or symlink of an output. A byte of a name that
+// is no UTF-8 is written as \xNN, and a backslash as two.
+type Output struct {
+	Path   string `json:"path"` // absolute, in the guest
+	Type   string `json:"type"` // file, dir, symlink
+	Mode   string `json:"mode"` // octal permission bits
+	Size   int64  `json:"size"`
+	Digest string `json:"digest,omitempty"` // sha256:... of a file's content
+	Target string `json:"target,omitempty"` // of a symlink
 }
 
 // NotPortable is the note of the host image.
@@ -169,6 +182,9 @@ func (r Report) Write(w io.Writer) error {
 	}
 	if r.Inputs == nil {
 		r.Inputs = []Image{}
+	}
+	if r.Outputs == nil {
+		r.Outputs = []Output{}
 	}
 	if r.Uncontrolled == nil {
 		r.Uncontrolled = []Refusal{}

@@ -20,6 +20,7 @@ func (c *container) fsConfig() detfs.Config {
 		StateDir: s.StateDir,
 		SingleID: c.mode == sandbox.IDsSingle,
 		Profile:  s.Profile,
+		Digests:  s.Digests,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Label: "image"}},
 		Dirs:     baseDirs(s.Workdir),
 		Static: []detfs.StaticTree{

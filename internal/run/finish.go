@@ -22,7 +22,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	o, err := c.guestRun(ctx)
 	res := Result{Status: exitStatus(o, err)}
 	if err == nil {
-		err = c.finish(o, &res)
+		err = c.finish(res.Status)
 		if err != nil {
 			res.Status = ExitFailure
 		}
@@ -33,7 +33,8 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	}
 	c.verbose(o)
 	c.printProfile(o)
-	if rerr := c.writeReport(o, res, err); err == nil && rerr != nil {
+	res.Report = c.report(o, res, err)
+	if rerr := c.writeReport(res.Report); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}
 	if serr := c.saveSchedule(); err == nil && serr != nil {

@@ -14,8 +14,8 @@ import (
 // finish takes what the run was made for out of the container. It first asks
 // whether image and inputs are still what they were: if not, no output is
 // worth having.
-func (c *container) finish(o outcome, res *Result) error {
-	sum, err := c.fs.Finish()
+func (c *container) finish(status int) error {
+	sum, err := c.src.Finish(c.listed())
 	if err != nil {
 		return fmt.Errorf("file system: %w", err)
 	}
@@ -26,8 +26,28 @@ func (c *container) finish(o outcome, res *Result) error {
 				"nothing was copied out; repeat the run when nobody writes to it")
 		}
 	}
+	if err := c.take(status); err != nil || !c.listed() {
+		return err
+	}
+	// Last: what was copied out may have come from the layers, too.
+	if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil); err != nil {
+		return fmt.Errorf("inputs: %w", err)
+	}
+	return nil
+}
+
+// listed says whether anybody wants to know what was read and made.
+func (c *container) listed() bool {
+	return c.spec.Report != "" || c.spec.InputList != "" || c.spec.Record != nil
+}
+
+// take copies out what was asked for.
+func (c *container) take(status int) error {
 	opts := output.Options{Force: c.spec.Force, Skip: func(s output.Skipped) { c.skipped = append(c.skipped, s) }}
-	if res.Status == 0 || c.spec.OutputOnFailure {
+	if c.listed() {
+		opts.List = func(f output.File) { c.files = append(c.files, f) }
+	}
+	if status == 0 || c.spec.OutputOnFailure {
 		if err := c.copyOutputs(opts); err != nil {
 			return err
 		}
@@ -39,7 +59,7 @@ func (c *container) finish(o outcome, res *Result) error {
 	}
 	if c.spec.Save != "" {
 		err := output.SaveFunc(c.spec.Save, opts, func(w io.Writer) error {
-			return c.fs.WriteTar(w, detfs.TarRequest{Changes: true})
+			return c.src.WriteTar(w, detfs.TarRequest{Changes: true})
 		})
 		if err != nil {
 			return err
@@ -57,7 +77,7 @@ func (c *container) copyOutputs(opts output.Options) error {
 	defer set.Close()
 	for _, o := range c.spec.Outputs {
 		targets := []output.Target{{Guest: o.Guest, Host: o.Host}}
-		matches, err := c.fs.Glob(o.Guest)
+		matches, err := c.src.Glob(o.Guest)
 		if err != nil {
 			return fmt.Errorf("output %s: %w", o.Guest, err)
 		}
@@ -89,7 +109,7 @@ func (c *container) pipeTar(req detfs.TarRequest, use func(io.Reader) error) err
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := c.fs.WriteTar(w, req)
+		err := c.src.WriteTar(w, req)
 		w.CloseWithError(err)
 		done <- err
 	}()
@@ -143,8 +163,8 @@ func (c *container) closing(success bool) {
 
 // refusals names what the guest asked for and did not get.
 func (c *container) refusals(o outcome) {
-	for _, r := range o.stats.Refused {
-		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.First)
+	for _, r := range o.refusals() {
+		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.Where)
 	}
 }
 

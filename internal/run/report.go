@@ -9,7 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dettrace/internal/detfs"
+	"dettrace/internal/image"
+	"dettrace/internal/inputs"
 	"dettrace/internal/kernel"
 	"dettrace/internal/output"
 	"dettrace/internal/report"
@@ -17,13 +18,13 @@ import (
 	"dettrace/internal/syscalls"
 )
 
-// writeReport writes Spec.Report, however the run ended. runErr is dettrace's
-// own error, or nil.
-func (c *container) writeReport(o outcome, res Result, runErr error) error {
-	s := &c.spec
-	if s.Report == "" {
-		return nil
+// report describes the run, however it ended. runErr is dettrace's own error,
+// or nil.
+func (c *container) report(o outcome, res Result, runErr error) report.Report {
+	if !c.listed() {
+		return report.Report{}
 	}
+	s := &c.spec
 	r := report.Report{
 		Command:       s.Command,
 		Exit:          report.Exit{Status: res.Status},
@@ -43,25 +44,59 @@ func (c *container) writeReport(o outcome, res Result, runErr error) error {
 		r.Exit.Signal = int(o.status.Signal())
 	}
 	r.Image = report.Image{Ref: s.Image, Guest: "/"}
-	for _, l := range c.summary.Layers {
-		if l.Label == "image" {
-			r.Image = layerReport(l)
-		} else {
-			r.Inputs = append(r.Inputs, layerReport(l))
+	for i, l := range c.summary.Layers {
+		described := report.Image{Ref: l.Ref, Guest: l.Guest, Portable: l.Portable, Note: l.Changed}
+		if i < len(c.learned) {
+			described.Digest, described.Observed = c.learned[i].Digest, c.learned[i].Count
 		}
+		if l.Label == "image" {
+			r.Image = described
+		} else {
+			r.Inputs = append(r.Inputs, described)
+		}
+	}
+	for _, f := range c.files {
+		r.Outputs = append(r.Outputs, report.Output{
+			Path: image.EscapePath(f.Guest), Type: f.Type, Mode: fmt.Sprintf("%04o", f.Mode), Size: f.Size, Digest: f.Digest, Target: image.EscapePath(f.Target),
+		})
 	}
 	if s.Image == "host" {
 		r.Image.Note = report.NotPortable
 	}
-	for _, u := range o.stats.Refused {
-		r.Uncontrolled = append(r.Uncontrolled, report.Refusal{What: u.What, Errno: u.Errno, Count: u.Count, Where: u.First})
-	}
+	r.Uncontrolled = o.refusals()
 	for _, sk := range c.skipped {
 		r.Skipped = append(r.Skipped, sk.Path+": "+sk.Why)
 	}
-	err := output.SaveFunc(s.Report, output.Options{Force: true}, func(w io.Writer) error { return r.Write(w) })
+	return r
+}
+
+func (o outcome) refusals() []report.Refusal {
+	var out []report.Refusal
+	for _, u := range o.stats.Refused {
+		out = append(out, report.Refusal{What: u.What, Errno: u.Errno, Count: u.Count, Where: u.First})
+	}
+	return out
+}
+
+// writeReport writes Spec.Report and Spec.InputList.
+func (c *container) writeReport(r report.Report) error {
+	s := &c.spec
+	if s.Report != "" {
+		err := output.SaveFunc(s.Report, output.Options{Force: true}, func(w io.Writer) error { return r.Write(w) })
+		if err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+	}
+	if s.InputList == "" || len(c.learned) == 0 {
+		return nil
+	}
+	var layers []inputs.Layer
+	for i, l := range c.summary.Layers {
+		layers = append(layers, inputs.Layer{Guest: l.Guest, Observations: c.learned[i].Observations})
+	}
+	err := output.SaveFunc(s.InputList, output.Options{Force: true}, func(w io.Writer) error { return inputs.Write(w, layers) })
 	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		return fmt.Errorf("list of inputs: %w", err)
 	}
 	return nil
 }
@@ -76,10 +111,6 @@ func reasonOf(err error) string {
 		return "timeout"
 	}
 	return ""
-}
-
-func layerReport(l detfs.LayerSummary) report.Image {
-	return report.Image{Ref: l.Ref, Guest: l.Guest, Digest: l.Digest, Observed: l.Observed, Portable: l.Portable, Note: l.Changed}
 }
 
 // settings are the effective ones.

@@ -31,6 +31,7 @@ type container struct {
 	spec  Spec
 	mach  machine.Machine
 	fs    *detfs.Client
+	src   Source // of outputs: fs, or what Spec.Record made of it
 	box   *sandbox.Sandbox
 	kern  *kernel.Kernel
 	fast  *fastpath.Region
@@ -39,6 +40,8 @@ type container struct {
 	user  user
 
 	summary detfs.Summary
+	learned []detfs.Learned // per layer, if somebody asked
+	files   []output.File   // of the outputs, likewise
 	skipped []output.Skipped
 	outputs int // copied out
 	applied int // changes written back
@@ -127,7 +130,10 @@ func (c *container) start() error {
 	if err != nil {
 		return fmt.Errorf("file system: %w", err)
 	}
-	c.fs = fs
+	c.fs, c.src = fs, fs
+	if s.Record != nil {
+		c.src = s.Record(fs)
+	}
 	fs.SetNow(s.EpochNS)
 	c.user, err = resolveUser(s.User, fs)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"dettrace/internal/detfs"
+	"dettrace/internal/report"
 	"dettrace/internal/schedule"
 )
 
@@ -52,9 +54,12 @@ type Spec struct {
 	Save            string // tar file, or ""
 	Report          string // JSON file, or ""
 	Verbose         bool
-	HostEnvNames    []string        // names taken with --env-host: values never appear in log or report
-	Diag            io.Writer       // where dettrace's own messages go (stderr)
-	Interrupt       <-chan struct{} // closed on Ctrl-C/SIGTERM
+	InputList       string              // JSON lines file of everything read, or ""
+	Digests         string              // file of content digests kept between runs, or ""
+	Record          func(Source) Source // stands between the container and its outputs, or nil
+	HostEnvNames    []string            // names taken with --env-host: values never appear in log or report
+	Diag            io.Writer           // where dettrace's own messages go (stderr)
+	Interrupt       <-chan struct{}     // closed on Ctrl-C/SIGTERM
 }
 
 // Input is a host file or directory that the guest sees, copy-on-write.
@@ -73,4 +78,16 @@ type Output struct {
 // Result is how a run ended.
 type Result struct {
 	Status int // exit status for the shell: guest's, or one of Exit*
+	// Report is what --report writes, complete if Spec asked for a report or
+	// has Record.
+	Report report.Report
+}
+
+// Source is what a run leaves behind: a container's file system, or what was
+// kept of one. See detfs.Client.
+type Source interface {
+	Finish(digest bool) (detfs.Summary, error)
+	Learned(list bool) ([]detfs.Learned, error)
+	Glob(pattern string) ([]string, error)
+	WriteTar(w io.Writer, r detfs.TarRequest) error
 }

@@ -24,6 +24,9 @@ func setFiles(s *run.Spec, f Flags, host Host) error {
 	if s.Report, err = written("--report", f.Report, host); err != nil {
 		return err
 	}
+	if s.InputList, err = written("--list-inputs", f.ListInputs, host); err != nil {
+		return err
+	}
 	if s.SaveSchedule, err = written("--save-schedule", f.SaveSchedule, host); err != nil {
 		return err
 	}

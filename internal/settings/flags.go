@@ -40,6 +40,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.BoolVar(&f.NoFastPaths, "no-fast-paths", false, "make every call of the guest stop that changes or counts anything: slower, with the same result")
 	fs.StringVar(&f.Log, "log", "", "write the event log to `FILE`")
 	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
+	fs.StringVar(&f.ListInputs, "list-inputs", "", "write everything that was read of image and inputs, with digests, to `FILE` (JSON lines)")
 	fs.BoolVar(&f.Profile, "profile", false, "measure where the time goes: a table on standard error, and in the report")
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
 	fs.SetInterspersed(false) // what follows the command belongs to it

@@ -74,6 +74,7 @@ type Flags struct {
 	Profile         bool
 	Log             string
 	Report          string
+	ListInputs      string
 	Verbose         bool
 }
 
