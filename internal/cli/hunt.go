@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dettrace/internal/hint"
 	"dettrace/internal/hunt"
-	"dettrace/internal/output"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -76,7 +74,7 @@ Exit status: 0 no schedule failed, 1 one did, 125 failure of dettrace.`,
 
 // unusedByHunt are the flags of run that make no sense for many runs.
 func unusedByHunt() []string {
-	return []string{"output", "force", "output-on-failure", "write-back", "save", "schedule-seed", "schedule", "log", "report", "list-inputs", "profile", "verbose"}
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "schedule-seed", "schedule", "log", "trace", "report", "list-inputs", "profile", "verbose"}
 }
 
 func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (int, error) {
@@ -143,13 +141,6 @@ func (a App) tell(f hunt.Finding, p *hunt.Program, h huntFlags, flags settings.F
 		return exitFound, nil
 	}
 	return 0, nil
-}
-
-func (a App) save(name string, write func(io.Writer) error) error {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(a.Host.Dir, name)
-	}
-	return output.SaveFunc(name, output.Options{Force: true}, write)
 }
 
 func (h huntFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {

@@ -73,9 +73,21 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 	if log != nil {
 		spec.Log, closeLog = buffered(log)
 	}
+	traced, err := settings.CreateTrace(flags, a.Host)
+	if err != nil {
+		return run.ExitFailure, errors.Join(err, closeLog())
+	}
+	if traced != nil {
+		spec.Trace = traced
+	}
 	result, err := a.Run(cmd.Context(), spec)
 	if closeErr := closeLog(); closeErr != nil && err == nil {
 		result.Status, err = run.ExitFailure, fmt.Errorf("--log %s: %w", flags.Log, closeErr)
+	}
+	if traced != nil {
+		if closeErr := traced.Close(); closeErr != nil && err == nil {
+			result.Status, err = run.ExitFailure, fmt.Errorf("--trace %s: %w", flags.Trace, closeErr)
+		}
 	}
 	if err != nil && result.Status == 0 {
 		result.Status = run.ExitFailure

@@ -145,6 +145,7 @@ type Change struct {
 	Kind string `json:"kind"` // "added", "modified", "deleted", "meta"
 	Type uint32 `json:"type"` // S_IFMT bits; 0 for deleted
 	Size int64  `json:"size"`
+	Ino  uint64 `json:"ino"` // 0 for deleted
 }
 
 // TarRequest selects what WriteTar writes.

@@ -121,7 +121,7 @@ func (f *fsys) changeList() ([]Change, error) {
 		c := Change{Path: it.path, Kind: it.kind}
 		if it.n != nil {
 			c.Type = it.n.mode & syscall.S_IFMT
-			c.Size = it.n.size
+			c.Size, c.Ino = it.n.size, it.n.ino
 		}
 		out = append(out, c)
 		return nil

@@ -73,6 +73,7 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 	k.root = p
 	p.limits = k.startLimits()
 	t := k.newTask(g.Pid, p)
+	k.traceBirth(t, nil)
 	k.sched.Next()
 	// struct sock_fprog, then the program.
 	prog := make([]byte, 16, 16+8*len(filter))

@@ -28,22 +28,23 @@ func (l *eventLog) header(scheduleSeed uint64) {
 
 // logEnter notes a call at its entry; the line is written at its end.
 func (k *Kernel) logEnter(t *Task, r *syscalls.Row) {
-	if k.log == nil || !r.Event {
+	if !k.logging() || !r.Event {
 		return
 	}
 	t.logText = ""
+	k.traceEnter(t, r.Name)
 }
 
 // logArg sets the readable arguments of the call.
 func (k *Kernel) logArg(t *Task, s string) {
-	if k.log != nil {
+	if k.logging() {
 		t.logText = s
 	}
 }
 
 // logExit writes the line of the call that ends.
 func (k *Kernel) logExit(t *Task, result int64) {
-	if k.log == nil || !t.logged {
+	if !k.logging() || !t.logged {
 		return
 	}
 	t.logged = false
@@ -55,13 +56,21 @@ func (k *Kernel) logExit(t *Task, result int64) {
 	if args == "" {
 		args = hex(t.regs.Rdi) + ", " + hex(t.regs.Rsi) + ", " + hex(t.regs.Rdx)
 	}
-	k.log.printf(t.callStart-k.cfg.Epoch, t, "%s(%s) = %s", name, args, resultText(result))
+	if k.log != nil {
+		k.log.printf(t.callStart-k.cfg.Epoch, t, "%s(%s) = %s", name, args, resultText(result))
+	}
+	k.traceCall(t, name, args, result)
 }
+
+// logging reports whether calls are written down, so that each must be seen
+// with its arguments and its result.
+func (k *Kernel) logging() bool { return k.log != nil || k.trace != nil }
 
 func (k *Kernel) logSignal(t *Task, sig unix.Signal) {
 	if k.log != nil {
 		k.log.printf(k.Now()-k.cfg.Epoch, t, "--- %s ---", unix.SignalName(sig))
 	}
+	k.traceSignal(t, sig)
 }
 
 func (l *eventLog) printf(ns int64, t *Task, format string, args ...any) {
@@ -100,6 +109,9 @@ func resultText(r int64) string {
 func errnoName(err error) string {
 	var e unix.Errno
 	if errors.As(err, &e) {
+		if e == erestartsys {
+			return "ERESTARTSYS" // the call is made again after a signal; no program sees it
+		}
 		if n := unix.ErrnoName(e); n != "" {
 			return n
 		}

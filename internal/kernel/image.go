@@ -186,6 +186,7 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	if k.log != nil {
 		k.log.printf(k.Now()-k.cfg.Epoch, t, "rdtsc = %d", tsc)
 	}
+	k.traceClock(t, "rdtsc", int64(tsc))
 	if err := ptrace.SetRegs(t.tid, &t.regs); err != nil {
 		return true, ignoreGone(err)
 	}

@@ -31,6 +31,7 @@ import (
 	"dettrace/internal/schedule"
 	"dettrace/internal/stopwatch"
 	"dettrace/internal/syscalls"
+	"dettrace/internal/trace"
 	"dettrace/internal/vdso"
 )
 
@@ -61,6 +62,7 @@ type Config struct {
 	Profile    bool // measure for Kernel.Profile
 
 	Log    io.Writer      // event log or nil
+	Trace  *trace.Writer  // or nil; the caller closes it
 	SetNow func(ns int64) // publishes the logical clock to the file system
 	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
 	SetBudget func(n int, tick int64)
@@ -126,6 +128,7 @@ type Kernel struct {
 	progress  bool // somebody did something since the lock waiters last tried
 	stats     Stats
 	log       *eventLog
+	trace     *tracer
 	exit      *ptrace.Status // how the root process ended
 
 	prof profile
@@ -203,7 +206,10 @@ func New(cfg Config) (*Kernel, error) {
 			k.log.header(cfg.ScheduleSeed)
 		}
 	}
-	if cfg.Log == nil && cfg.Policy == nil && !cfg.NoFast { // the log and a policy want every call
+	if cfg.Trace != nil {
+		k.trace = newTracer(cfg.Trace)
+	}
+	if !k.logging() && cfg.Policy == nil && !cfg.NoFast { // a log and a policy want every call
 		k.fast = cfg.Fast
 	}
 	k.roomySignals = k.startLimits().signals

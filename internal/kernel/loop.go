@@ -201,7 +201,7 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 			t.onExit = nil
 			return nil
 		}
-		if k.log != nil && t.logged {
+		if k.logging() && t.logged {
 			t.onExit = func(t *Task) {} // the log wants the result
 		} else {
 			t.onExit = nil

@@ -111,7 +111,7 @@ func TestSiginfoPid(t *testing.T) {
 
 func TestResultText(t *testing.T) {
 	for r, want := range map[int64]string{
-		0: "0", 7: "7", -1: "-1 EPERM", -int64(unix.ENOENT): "-1 ENOENT", -512: "-1 errno 512",
+		0: "0", 7: "7", -1: "-1 EPERM", -int64(unix.ENOENT): "-1 ENOENT", -512: "-1 ERESTARTSYS",
 		-4096: "0xfffffffffffff000", 1 << 20: "0x100000", 1<<20 - 1: "1048575",
 	} {
 		if got := resultText(r); got != want {

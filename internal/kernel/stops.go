@@ -50,6 +50,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		if flags&unix.CLONE_SYSVSEM != 0 {
 			t.shareUndo(c)
 		}
+		k.traceBirth(c, t.proc)
 		return false, nil
 	}
 	parent := t.proc
@@ -77,6 +78,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
 	}
+	k.traceBirth(c, t.proc)
 	if err := k.pidWrap(c.vtid); err != nil {
 		return false, err
 	}
@@ -209,6 +211,7 @@ func (k *Kernel) execStop(t *Task) error {
 	if err := k.fixImage(t); err != nil && !gone(t.tid) {
 		return fmt.Errorf("exec of %s: %w", p.describe(), err)
 	}
+	k.traceExec(t)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 // is not mapped, and with one mapped id that is every other owner. The file
 // system keeps owners of its own, so the change is made there, by inode.
 func sysChown(k *Kernel, t *Task) verdict {
-	if k.log != nil && t.callNr != unix.SYS_FCHOWN {
+	if k.logging() && t.callNr != unix.SYS_FCHOWN {
 		i := 0
 		if t.callNr == unix.SYS_FCHOWNAT {
 			i = 1

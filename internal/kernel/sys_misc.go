@@ -66,7 +66,7 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 
 // execve(2), execveat(2): natively done; the event stop follows.
 func sysExecve(k *Kernel, t *Task) verdict {
-	if k.log != nil {
+	if k.logging() {
 		i := 0
 		if t.callNr == unix.SYS_EXECVEAT {
 			i = 1

@@ -18,7 +18,7 @@ func sysOpen(k *Kernel, t *Task) verdict {
 	case unix.SYS_OPENAT2:
 		flags, _ = t.readU64(t.arg(2))
 	}
-	if k.log != nil {
+	if k.logging() {
 		if p, e := t.str(t.arg(i)); e == 0 {
 			k.logArg(t, quote(p)+", "+hex(flags))
 		}

@@ -42,6 +42,7 @@ type Task struct {
 	callStart  int64
 	logged     bool
 	logText    string
+	traced     traced
 	dead       bool
 	exits      bool   // has called exit(2)
 	leaderGone bool   // exit(2) of a leader whose siblings live on

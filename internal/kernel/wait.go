@@ -111,6 +111,7 @@ func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 	if k.log != nil {
 		k.log.exit(k, p, st)
 	}
+	k.traceExit(p, st)
 	parent := p.parent
 	var doomed []*Process
 	for _, c := range p.children {

@@ -37,6 +37,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if rerr := c.writeReport(res.Report); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}
+	if terr := c.endTrace(res); err == nil && terr != nil {
+		err, res.Status = terr, ExitFailure
+	}
 	if serr := c.saveSchedule(); err == nil && serr != nil {
 		err, res.Status = serr, ExitFailure
 	}

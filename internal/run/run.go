@@ -18,6 +18,7 @@ import (
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
 	"dettrace/internal/syscalls"
+	"dettrace/internal/trace"
 )
 
 // ErrTimeout ends a run that took longer than Spec.Timeout.
@@ -35,6 +36,7 @@ type container struct {
 	box   *sandbox.Sandbox
 	kern  *kernel.Kernel
 	fast  *fastpath.Region
+	trace *trace.Writer
 	pipes []*os.File
 	mode  sandbox.IDMode
 	user  user
@@ -158,6 +160,9 @@ func (c *container) start() error {
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {
 		return err
 	}
+	if err := c.beginTrace(); err != nil {
+		return err
+	}
 	k, err := kernel.New(kernel.Config{
 		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths, Profile: s.Profile,
 		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
@@ -165,7 +170,7 @@ func (c *container) start() error {
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
+		Log: s.Log, Trace: c.trace, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})
 	if err != nil {
 		return err

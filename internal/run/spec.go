@@ -47,6 +47,7 @@ type Spec struct {
 	NoFastPaths     bool      // every call that is an event stops
 	Profile         bool      // measure where the time goes
 	Log             io.Writer // event log, or nil
+	Trace           io.Writer // structured record (package trace), or nil
 	Outputs         []Output
 	Force           bool // overwrite existing outputs
 	OutputOnFailure bool

@@ -110,13 +110,19 @@ func OpenStdin(s *run.Spec, f Flags, host Host) (*os.File, error) {
 }
 
 // CreateLog creates the event log; nil without --log.
-func CreateLog(f Flags, host Host) (*os.File, error) {
-	if f.Log == "" {
+func CreateLog(f Flags, host Host) (*os.File, error) { return createFile("--log", f.Log, host) }
+
+// CreateTrace creates the trace; nil without --trace.
+func CreateTrace(f Flags, host Host) (*os.File, error) { return createFile("--trace", f.Trace, host) }
+
+// createFile creates a file that is written during the run; nil without a name.
+func createFile(flag, name string, host Host) (*os.File, error) {
+	if name == "" {
 		return nil, nil
 	}
-	file, err := os.Create(hostPath(f.Log, host.Dir))
+	file, err := os.Create(hostPath(name, host.Dir))
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("--log %s: %w", f.Log, reason(err)), "the directory must exist and be writable")
+		return nil, hint.With(fmt.Errorf("%s %s: %w", flag, name, reason(err)), "the directory must exist and be writable")
 	}
 	return file, nil
 }

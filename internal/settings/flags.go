@@ -39,6 +39,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.StateDir, "state-dir", "", "`DIR` where changed files live during the run (default $TMPDIR, else /var/tmp)")
 	fs.BoolVar(&f.NoFastPaths, "no-fast-paths", false, "make every call of the guest stop that changes or counts anything: slower, with the same result")
 	fs.StringVar(&f.Log, "log", "", "write the event log to `FILE`")
+	fs.StringVar(&f.Trace, "trace", "", "write who did what with which bytes of which file to `FILE`, for dettrace trace and dettrace why")
 	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
 	fs.StringVar(&f.ListInputs, "list-inputs", "", "write everything that was read of image and inputs, with digests, to `FILE` (JSON lines)")
 	fs.BoolVar(&f.Profile, "profile", false, "measure where the time goes: a table on standard error, and in the report")

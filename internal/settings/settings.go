@@ -73,6 +73,7 @@ type Flags struct {
 	NoFastPaths     bool
 	Profile         bool
 	Log             string
+	Trace           string
 	Report          string
 	ListInputs      string
 	Verbose         bool
