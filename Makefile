@@ -5,9 +5,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
 # Suites that take long have targets of their own.
-LONG = test/probes test/real test/runtimes
+LONG = test/probes test/real test/runtimes test/stress
 
-.PHONY: all build test probes runtimes real real-sources quick lint generate man bench clean
+.PHONY: all build test probes runtimes stress real real-sources quick lint generate man bench clean
 
 all: build
 
@@ -29,6 +29,10 @@ probes:
 # on an idle and a loaded host; DETTRACE_RUNTIMES_RUNS=20 for more.
 runtimes:
 	$(GO) test -count=1 -timeout 120m ./test/runtimes -v
+
+# Programs that race, eight containers at once and on an overloaded host.
+stress:
+	$(GO) test -count=1 -timeout 30m ./test/stress -v
 
 # Sources and an image from Debian's registry, into a cache folder (about 5
 # minutes the first time; the image needs root).

@@ -2,7 +2,6 @@ package real
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -121,35 +120,4 @@ func sameFile(a, b string) (bool, error) {
 		return false, err
 	}
 	return bytes.Equal(x, y), nil
-}
-
-// firstEvent describes the first line in which two event logs differ, with
-// the lines before it; "" when they are the same.
-func firstEvent(a, b string) (string, error) {
-	fa, err := os.Open(a)
-	if err != nil {
-		return "", err
-	}
-	defer fa.Close()
-	fb, err := os.Open(b)
-	if err != nil {
-		return "", err
-	}
-	defer fb.Close()
-	ra, rb := bufio.NewReaderSize(fa, 1<<20), bufio.NewReaderSize(fb, 1<<20)
-	var before []string
-	for n := 1; ; n++ {
-		la, ea := ra.ReadString('\n')
-		lb, eb := rb.ReadString('\n')
-		if la != lb {
-			return fmt.Sprintf("%sline %d\n- %s\n+ %s", strings.Join(before, ""), n, strings.TrimSuffix(la, "\n"), strings.TrimSuffix(lb, "\n")), nil
-		}
-		if ea != nil || eb != nil {
-			return "", nil
-		}
-		if len(before) == 8 {
-			before = before[1:]
-		}
-		before = append(before, "  "+la)
-	}
 }

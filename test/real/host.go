@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+
+	"dettrace/test/lab"
 )
 
 // A Host is one way this machine can be when a build starts. Everything in
@@ -63,15 +64,13 @@ func (h Host) start(src string) (dir string, undo func(), err error) {
 	if !h.Load {
 		return dir, remove, nil
 	}
-	spin := exec.Command("taskset", "-c", fmt.Sprint(h.CPU), "sh", "-c", "while :; do :; done")
-	spin.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := spin.Start(); err != nil {
+	end, err := lab.Load(1, fmt.Sprint(h.CPU), 0)
+	if err != nil {
 		remove()
-		return "", nil, fmt.Errorf("host %s: load: %w", h.Name, err)
+		return "", nil, fmt.Errorf("host %s: %w", h.Name, err)
 	}
 	return dir, func() {
-		_ = spin.Process.Kill() // it is ours and may only be dead already
-		_ = spin.Wait()         // "signal: killed" is what we asked for
+		end()
 		remove()
 	}, nil
 }

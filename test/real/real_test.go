@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dettrace/test/lab"
 )
 
 // otherUser builds on the perturbed host when we are root.
@@ -124,7 +126,7 @@ func testBuild(t *testing.T, b Build, cache, bin, results string, row *tableRow)
 	row.con = runs[0]
 	if _, err := os.Stat(runs[0].Tar); err != nil {
 		// Nothing was saved; the first event that differs may still tell why.
-		event, err := firstEvent(runs[0].Log, runs[1].Log)
+		event, err := lab.FirstEvent(runs[0].Log, runs[1].Log)
 		t.Logf("first event that differs: %s %v", event, err)
 		return
 	}
@@ -189,7 +191,7 @@ func compare(t *testing.T, a, b outcome) bool {
 	} else if !same {
 		wrong = append(wrong, "saved tar: "+tarDifference(a.Tar, b.Tar))
 	}
-	event, err := firstEvent(a.Log, b.Log)
+	event, err := lab.FirstEvent(a.Log, b.Log)
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	} else if event != "" {
