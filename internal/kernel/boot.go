@@ -74,6 +74,8 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 	p.limits = k.startLimits()
 	t := k.newTask(g.Pid, p)
 	k.traceBirth(t, nil)
+	k.initAttr.CPUs = k.cpus()
+	t.attr = k.initAttr
 	k.sched.Next()
 	// struct sock_fprog, then the program.
 	prog := make([]byte, 16, 16+8*len(filter))

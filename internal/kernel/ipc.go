@@ -225,8 +225,8 @@ func (p *ipcPerm) append(b []byte) []byte {
 
 // credentials are what permission checks of our own look at, in the guest's ids.
 type credentials struct {
-	euid, egid, fsgid uint32
-	groups            []uint32
+	uid, euid, egid, fsgid uint32
+	groups                 []uint32
 }
 
 func (c *credentials) inGroup(g uint32) bool {
@@ -253,7 +253,7 @@ func (k *Kernel) cred(t *Task) *credentials {
 		c.groups = nil
 		b, _ := readStatus(t.tid)
 		if f := statusIDs(b, "Uid:\t"); len(f) == 4 {
-			c.euid = toGuest(uids, f[1])
+			c.uid, c.euid = toGuest(uids, f[0]), toGuest(uids, f[1])
 		}
 		if f := statusIDs(b, "Gid:\t"); len(f) == 4 {
 			c.egid, c.fsgid = toGuest(gids, f[1]), toGuest(gids, f[3])

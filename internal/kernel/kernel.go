@@ -28,6 +28,7 @@ import (
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
+	"dettrace/internal/schedattr"
 	"dettrace/internal/schedule"
 	"dettrace/internal/stopwatch"
 	"dettrace/internal/syscalls"
@@ -93,9 +94,11 @@ type Kernel struct {
 	// newborn holds threads whose first stop was seen before the event that
 	// announces them.
 	newborn map[int]bool
-	ended   map[int]deadProcess // by guest pid, until another process has it
+	ended   map[int]*deadProcess // by guest pid, until another process has it
 	root    *Process
 	init    int // host pid of pid 1
+	// initAttr are the attributes of pid 1.
+	initAttr schedattr.Attr
 
 	waiters epollSet
 	futexes futexTable
@@ -178,7 +181,7 @@ func New(cfg Config) (*Kernel, error) {
 		tasks:   map[int]*Task{},
 		newborn: map[int]bool{},
 		mqs:     map[uint64]*mqQueue{},
-		ended:   map[int]deadProcess{},
+		ended:   map[int]*deadProcess{},
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dettrace/internal/procfs"
+	"dettrace/internal/schedattr"
 )
 
 // newNormaliser connects the text rules of package procfs to this run.
@@ -18,7 +19,11 @@ func (k *Kernel) newNormaliser() *procfs.Normaliser {
 }
 
 // deadProcess is what a zombie's files still say. The kernel keeps the rest.
-type deadProcess struct{ start, cpu int64 }
+type deadProcess struct {
+	pid        int // host
+	start, cpu int64
+	attr       schedattr.Attr
+}
 
 // procIDs takes the ids out of a path inside procfs: "7/stat" gives 7 and 7,
 // "7/task/8/stat" 7 and 8, "uptime" 0 and 0. rest is what follows them.
@@ -60,7 +65,7 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 	if pid == 0 {
 		return f
 	}
-	f.Start, f.State = k.cfg.Epoch, 'S'
+	f.Start, f.State, f.Attr = k.cfg.Epoch, 'S', k.initAttr
 	f.Tunables.SetTimerSlack(0)
 	if pid == 1 {
 		start := k.startLimits()
@@ -69,12 +74,14 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 	}
 	t := k.procTask(rel)
 	if t == nil {
-		d := k.ended[pid]
-		f.Start, f.CPUTime, f.State = d.start, d.cpu, 'Z'
+		f.State = 'Z'
+		if d := k.ended[pid]; d != nil {
+			f.Start, f.CPUTime, f.Attr = d.start, d.cpu, d.attr
+		}
 		return f
 	}
 	f.Start, f.CPUTime = t.proc.start, k.cpuTime(t.proc)
-	f.State, f.Tunables = k.stateLetter(t), t.tunables()
+	f.State, f.Tunables, f.Attr = k.stateLetter(t), t.tunables(), t.attr
 	if k.cfg.SingleID {
 		f.Groups = &t.proc.groups
 	}

@@ -28,110 +28,12 @@ func sysSysinfo(k *Kernel, t *Task) verdict {
 	return t.done(0)
 }
 
-// sched_getaffinity(2) returns the size of the kernel's mask: 8 bytes here.
-func sysSchedGetaffinity(k *Kernel, t *Task) verdict {
-	if t.arg(1) < 8 || t.arg(1)%8 != 0 {
-		return t.fail(unix.EINVAL)
-	}
-	if pid := t.intArg(0); pid != 0 && !k.tidExists(pid) {
-		return t.fail(unix.ESRCH)
-	}
-	if !t.writeU64(t.arg(2), k.cpuMask()) {
-		return t.fail(unix.EFAULT)
-	}
-	return t.done(8)
-}
-
-func (k *Kernel) cpuMask() uint64 {
-	if k.cfg.Machine.CPUs >= 64 {
-		return ^uint64(0)
-	}
-	return 1<<k.cfg.Machine.CPUs - 1
-}
-
-// sched_setaffinity(2) is checked and has no effect: one thread runs at a time.
-func sysSchedSetaffinity(k *Kernel, t *Task) verdict {
-	if pid := t.intArg(0); pid != 0 && !k.tidExists(pid) {
-		return t.fail(unix.ESRCH)
-	}
-	n := min(t.arg(1), 8)
-	b := make([]byte, 8)
-	if n > 0 && !t.read(t.arg(2), b[:n]) {
-		return t.fail(unix.EFAULT)
-	}
-	m := uint64(0)
-	for i, x := range b {
-		m |= uint64(x) << (8 * i)
-	}
-	if m&k.cpuMask() == 0 {
-		return t.fail(unix.EINVAL)
-	}
-	return t.done(0)
-}
-
-func (k *Kernel) tidExists(vtid int) bool {
-	for _, t := range k.order {
-		if t.vtid == vtid {
-			return true
-		}
-	}
-	return false
-}
-
-// getcpu(2): always the first CPU of the first node.
+// getcpu(2): the first CPU that the thread may use, and the first node.
 func sysGetcpu(k *Kernel, t *Task) verdict {
-	for i := range 2 {
-		if a := t.arg(i); a != 0 && !t.writeU32(a, 0) {
+	for i, v := range []int{t.attr.CPUs.First(), 0} {
+		if a := t.arg(i); a != 0 && !t.writeU32(a, uint32(v)) {
 			return t.fail(unix.EFAULT)
 		}
-	}
-	return t.done(0)
-}
-
-// sched_yield(2) gives the turn to the next ready thread.
-func sysSchedYield(k *Kernel, t *Task) verdict {
-	t.preempt = true
-	return t.done(0)
-}
-
-// Priorities and policies are constants: default policy, nice 0.
-func sysGetpriority(k *Kernel, t *Task) verdict { return t.done(20) }
-
-func sysZero(k *Kernel, t *Task) verdict { return t.done(0) }
-
-// sysSchedParam answers sched_getparam(2): static priority 0.
-func sysSchedGetparam(k *Kernel, t *Task) verdict {
-	if !t.writeU32(t.arg(1), 0) {
-		return t.fail(unix.EFAULT)
-	}
-	return t.done(0)
-}
-
-// sched_rr_get_interval(2): 100 ms, as the default of the kernel.
-func sysSchedRRGetInterval(k *Kernel, t *Task) verdict { return t.putTimespec(t.arg(1), 100e6) }
-
-func sysSchedPriorityRange(k *Kernel, t *Task) verdict {
-	switch t.intArg(0) {
-	case 0, 3, 5, 6:
-		return t.done(0)
-	case 1, 2:
-		if t.callNr == unix.SYS_SCHED_GET_PRIORITY_MAX {
-			return t.done(99)
-		}
-		return t.done(1)
-	}
-	return t.fail(unix.EINVAL)
-}
-
-// sched_getattr(2): struct sched_attr of 56 bytes, all default.
-func sysSchedGetattr(k *Kernel, t *Task) verdict {
-	if t.arg(2) < 48 {
-		return t.fail(unix.EINVAL)
-	}
-	b := make([]byte, 48)
-	b[0] = 48
-	if !t.write(t.arg(1), b) {
-		return t.fail(unix.EFAULT)
 	}
 	return t.done(0)
 }

@@ -10,6 +10,7 @@ import (
 	"dettrace/internal/procfs"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
+	"dettrace/internal/schedattr"
 )
 
 // Task is one guest thread.
@@ -51,6 +52,7 @@ type Task struct {
 	partial    int64  // bytes that a call written in pieces has moved so far
 	undo       *semUndoList
 	cred       *credentials // nil: not known; see Kernel.cred
+	attr       schedattr.Attr
 }
 
 // waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
@@ -100,8 +102,9 @@ type Process struct {
 	segv      *segvAction
 	tunables  procfs.Tunables
 	limits    limits
-	killed    bool // SIGKILL may come from within the container
-	deathKill bool // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
+	killed    bool           // SIGKILL may come from within the container
+	deathKill bool           // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
+	attr      schedattr.Attr // of the leader, once it is dead
 }
 
 // mmID is the identity of an address space, and what we know of it.
@@ -195,6 +198,9 @@ func (k *Kernel) removeTask(t *Task) bool {
 	}
 	k.order = without(k.order, t)
 	t.proc.tasks = without(t.proc.tasks, t)
+	if t.tid == t.proc.pid {
+		t.proc.attr = t.attr
+	}
 	return len(t.proc.tasks) == 0
 }
 
@@ -222,7 +228,7 @@ func (k *Kernel) removeProcess(p *Process) {
 		p.mem.Close()
 	}
 	k.stopTimers(p)
-	k.ended[p.vpid] = deadProcess{p.start, k.cpuTime(p)}
+	k.ended[p.vpid] = &deadProcess{p.pid, p.start, k.cpuTime(p), p.attr}
 	delete(k.procs, p.pid)
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dettrace/internal/machine"
+	"dettrace/internal/schedattr"
 )
 
 // A Normaliser rewrites the files that procfs has for each process. It does
@@ -38,6 +39,7 @@ type Facts struct {
 	FDDev    uint64    // fdinfo: the kernel's st_dev of the open file
 	Tunables Tunables
 	Limits   []Limit // those that are not the kernel's
+	Attr     schedattr.Attr
 }
 
 // A rule renders one file.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"dettrace/internal/machine"
+	"dettrace/internal/schedattr"
 )
 
 func testNormaliser() *Normaliser {
@@ -18,9 +19,9 @@ func testNormaliser() *Normaliser {
 
 func TestStat(t *testing.T) {
 	const tail = " R 8917 8917 2706 0 -1 4194304 101 7 8 9 10 11 12 13 20 0 1 5 523593 3133440 349 18446744073709551615 94883321716736 94883321736617 140730701743040 77 78 1 2 3 4 79 0 0 17 1 2 0 5 6 7 94883321752624 94883321754240 94884173389824 140730701748911 140730701748949 140730701748949 140730701750251 0\n"
-	const want = " S 8917 8917 2706 0 -1 0 0 0 0 0 123 0 0 0 20 0 1 0 10200 3133440 256 18446744073709551615 94883321716736 94883321736617 140730701743040 0 0 1 2 3 4 0 0 0 17 0 0 0 0 0 0 94883321752624 94883321754240 94884173389824 140730701748911 140730701748949 140730701748949 140730701750251 0\n"
+	const want = " S 8917 8917 2706 0 -1 0 0 0 0 0 123 0 0 0 -8 3 1 0 10200 3133440 256 18446744073709551615 94883321716736 94883321736617 140730701743040 0 0 1 2 3 4 0 0 0 17 0 7 2 0 0 0 94883321752624 94883321754240 94884173389824 140730701748911 140730701748949 140730701748949 140730701750251 0\n"
 	n := testNormaliser()
-	f := Facts{Start: n.m.BootTime + 102e9, CPUTime: 1_239_999_999}
+	f := Facts{Start: n.m.BootTime + 102e9, CPUTime: 1_239_999_999, Attr: schedattr.Attr{Policy: schedattr.RR, Priority: 7, Nice: 3, CPUs: schedattr.FirstCPUs(1)}}
 	for _, comm := range []string{"cat", "a b", "a) R 1 (b", "x\ny", ")", ""} {
 		out, ok := n.File("8923/stat", []byte("8923 ("+comm+")"+tail), f)
 		if w := "8923 (" + comm + ")" + want; !ok || string(out) != w {
@@ -28,7 +29,7 @@ func TestStat(t *testing.T) {
 		}
 	}
 	// A newer kernel's field is dropped, an older line refused.
-	if out, ok := n.File("1/stat", []byte("1 (memfd:init)"+strings.TrimSuffix(tail, "\n")+" 99\n"), Facts{Start: f.Start, CPUTime: f.CPUTime, Comm: "init"}); !ok || string(out) != "1 (init)"+want {
+	if out, ok := n.File("1/stat", []byte("1 (memfd:init)"+strings.TrimSuffix(tail, "\n")+" 99\n"), Facts{Start: f.Start, CPUTime: f.CPUTime, Comm: "init", Attr: f.Attr}); !ok || string(out) != "1 (init)"+want {
 		t.Errorf("got %q %v", out, ok)
 	}
 	for _, bad := range []string{"", "(", "1 ()", "x (y) R 1", ") ("} {
@@ -48,8 +49,9 @@ func TestStatusHidesHost(t *testing.T) {
 			"\n" + extra + "Cpus_allowed:\t" + cpus + "\nvoluntary_ctxt_switches:\t" + rss + "\n"
 	}
 	n := testNormaliser()
-	a, ok1 := n.File("7/status", []byte(sample("t (tracing stop)", "1632", "2", "3", "New_line:\t5\nSeccomp_filters:\t1\n", "000001ffffffffff")), Facts{})
-	b, ok2 := n.File("7/status", []byte(sample("S (sleeping)", "1999", "0", "f", "", "00000fffffffffff")), Facts{})
+	f := Facts{Attr: schedattr.Attr{CPUs: schedattr.FirstCPUs(1)}}
+	a, ok1 := n.File("7/status", []byte(sample("t (tracing stop)", "1632", "2", "3", "New_line:\t5\nSeccomp_filters:\t1\n", "000001ffffffffff")), f)
+	b, ok2 := n.File("7/status", []byte(sample("S (sleeping)", "1999", "0", "f", "", "00000fffffffffff")), f)
 	if !ok1 || !ok2 || string(a) != string(b) {
 		t.Fatalf("samples differ:\n%s\n%s", a, b)
 	}
@@ -213,4 +215,16 @@ func FuzzFile(f *testing.F) {
 			t.Error("refused, but with text")
 		}
 	})
+}
+
+func TestCPURanges(t *testing.T) {
+	for _, c := range []struct {
+		cpus int
+		set  uint64
+		want string
+	}{{1, 1, "0"}, {4, 0xf, "0-3"}, {8, 0xb6, "1-2,4-5,7"}, {2, 0xf, "0-1"}, {3, 5, "0,2"}, {4, 0, ""}} {
+		if got := cpuRanges(c.cpus, func(i int) bool { return c.set>>i&1 != 0 }); got != c.want {
+			t.Errorf("%x of %d: %q, want %q", c.set, c.cpus, got, c.want)
+		}
+	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // sched implements /proc/pid/sched. The head names the process, the rest are
-// statistics of the host's scheduler; policy and priority are shown as usual.
+// statistics of the host's scheduler, but for policy and priority.
 func sched(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 	head, _, _ := bytes.Cut(raw, []byte("\n---"))
 	// "comm (pid, #threads: N)": the name may hold brackets and newlines.
@@ -30,9 +30,9 @@ func sched(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 		{"nr_switches", "0"},
 		{"nr_voluntary_switches", "0"},
 		{"nr_involuntary_switches", "0"},
-		{"se.load.weight", "1048576"},
-		{"policy", "0"},
-		{"prio", "120"},
+		{"se.load.weight", strconv.Itoa(f.Attr.Weight())},
+		{"policy", strconv.Itoa(f.Attr.Policy)},
+		{"prio", strconv.Itoa(f.Attr.KernelPriority())},
 	} {
 		out = append(out, l.key...)
 		for i := len(l.key); i < 45; i++ {

@@ -58,15 +58,18 @@ func stat(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 	zero(10, 11, 12, 13) // page faults
 	set(14, strconv.FormatInt(ticks(f.CPUTime), 10))
 	zero(15, 16, 17, 21)
-	set(18, "20") // priorities are those of the declared machine, whoever runs us
-	set(19, "0")
+	set(18, strconv.Itoa(f.Attr.KernelPriority()-100)) // the declared machine's, whoever runs us
+	set(19, strconv.Itoa(f.Attr.Nice))
+	set(39, strconv.Itoa(f.Attr.CPUs.First()))
+	set(40, strconv.Itoa(f.Attr.Priority))
+	set(41, strconv.Itoa(f.Attr.Policy))
 	set(22, strconv.FormatInt(ticks(f.Start-n.m.BootTime), 10))
 	vsize, err := strconv.ParseUint(s[22], 10, 64)
 	if err != nil {
 		return nil, false
 	}
 	set(24, strconv.FormatUint(resident(vsize)/n.m.PageSize, 10))
-	zero(29, 30, 35, 36, 37, 39, 40, 41, 42, 43, 44)
+	zero(29, 30, 35, 36, 37, 42, 43, 44)
 
 	out := make([]byte, 0, len(raw)+16)
 	out = append(out, s[0]...)

@@ -80,6 +80,28 @@ func cpuMask(cpus int) string {
 	return bitmap(cpus, func(int) bool { return true })
 }
 
+// cpuRanges prints a set of CPUs as the kernel's %*pbl does: "0-2,5".
+func cpuRanges(cpus int, has func(cpu int) bool) string {
+	var out []byte
+	for i := 0; i < cpus; i++ {
+		if !has(i) {
+			continue
+		}
+		first := i
+		for i+1 < cpus && has(i+1) {
+			i++
+		}
+		if len(out) > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, int64(first), 10)
+		if i > first {
+			out = strconv.AppendInt(append(out, '-'), int64(i), 10)
+		}
+	}
+	return string(out)
+}
+
 // bitmap prints a set of CPUs as the kernel's %*pb does: hexadecimal groups
 // of 32 bits, highest first, and the first as wide as its bits need.
 func bitmap(cpus int, has func(cpu int) bool) string {

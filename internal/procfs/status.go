@@ -109,9 +109,9 @@ func status(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 		case "SigQ":
 			v = "0/" + strconv.FormatUint(n.m.MaxThreads()/2, 10)
 		case "Cpus_allowed":
-			v = cpuMask(n.m.CPUs)
+			v = bitmap(n.m.CPUs, f.Attr.CPUs.Has)
 		case "Cpus_allowed_list":
-			v = cpuList(n.m.CPUs)
+			v = cpuRanges(n.m.CPUs, f.Attr.CPUs.Has)
 		}
 		out = append(out, l.key...)
 		out = append(out, ":\t"...)

@@ -1,0 +1,60 @@
+package guest
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"dettrace/test/lab"
+)
+
+// rounds makes the programs of random cases run with more seeds.
+var rounds = flag.Int("rounds", 1, "seeds of each program of random cases")
+
+// differential runs c/name.c SEED N, a program of random cases whose results
+// Linux determines, on this host and in containers with and without fast paths,
+// and wants the same of all.
+func differential(t *testing.T, name string, n int, flags ...string) {
+	t.Helper()
+	dir := compile(t, name)
+	for seed := 1; seed <= *rounds; seed++ {
+		args := []string{strconv.Itoa(seed), strconv.Itoa(n)}
+		native := lab.Do(t, exec.Command(filepath.Join(dir, name), args...))
+		if native.Status != 0 {
+			t.Fatalf("seed %d natively: status %d\n%s%s", seed, native.Status, native.Stdout, native.Stderr)
+		}
+		for _, more := range [][]string{nil, {"--no-fast-paths"}} {
+			run := append(append(append(flags[:len(flags):len(flags)], more...), "-i", dir+":/t", "--", "/t/"+name), args...)
+			got := sigLab.OK(t, run...).Stdout
+			if got == native.Stdout {
+				continue
+			}
+			line, from := 1, 0
+			for i := range min(len(got), len(native.Stdout)) {
+				if got[i] != native.Stdout[i] {
+					break
+				}
+				if got[i] == '\n' {
+					line, from = line+1, i+1
+				}
+			}
+			t.Fatalf("seed %d, flags %v, line %d\ngot  %s\nwant %s\nafter\n%s", seed, more, line,
+				head(got[from:], 300), head(native.Stdout[from:], 300), tail(got[:from], 1500))
+		}
+	}
+}
+
+func head(s string, n int) string { return s[:min(len(s), n)] }
+func tail(s string, n int) string { return s[max(len(s)-n, 0):] }
+
+// What the kernel's scheduler is told of threads is kept, and refused, as on Linux.
+func TestSchedulerAttributes(t *testing.T) {
+	if nice, _ := syscall.Getpriority(syscall.PRIO_PROCESS, 0); nice != 20 && os.Getuid() != 0 {
+		t.Skip("needs to begin at nice level 0, which a plain user cannot go back to")
+	}
+	differential(t, "sched_attr", 30, "--cpus", "2")
+}
