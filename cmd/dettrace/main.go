@@ -11,6 +11,7 @@ import (
 
 	"dettrace/internal/cli"
 	"dettrace/internal/detfs"
+	"dettrace/internal/perturb"
 	"dettrace/internal/run"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/settings"
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) > 1 {
-		// The two helpers of a run come first: their start is part of every
+		// The helpers of a run come first: their start is part of every
 		// run's, and they must not even parse flags.
 		if hidden := hiddenCommand(os.Args[1]); hidden != nil {
 			os.Exit(hidden(os.Args[2:]))
@@ -34,6 +35,8 @@ func hiddenCommand(name string) func(args []string) int {
 		return detfs.ServerMain
 	case sandbox.StageCommand:
 		return sandbox.StageMain
+	case perturb.Command:
+		return func(args []string) int { return perturb.Main(args, os.Environ()) }
 	}
 	return nil
 }

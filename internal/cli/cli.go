@@ -70,7 +70,7 @@ gives the same bytes, every time.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
-	root.AddCommand(a.runCommand(status), a.huntCommand(status), a.traceCommand(), a.whyCommand(status), syscallsCommand(), versionCommand())
+	root.AddCommand(a.runCommand(status), a.huntCommand(status), a.verifyCommand(status), a.diffCommand(status), a.traceCommand(), a.whyCommand(status), syscallsCommand(), versionCommand())
 	// Cobra adds "completion" and "help" by itself.
 	return root
 }

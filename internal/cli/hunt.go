@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,16 +93,9 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 		return run.ExitFailure, err
 	}
 	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
-	ctx, cancel := context.WithCancelCause(cmd.Context())
+	ctx, cancel := a.interruptible(cmd.Context())
 	defer cancel(nil)
-	go func() {
-		select {
-		case <-a.Interrupt:
-			cancel(run.ErrInterrupted)
-		case <-ctx.Done():
-		}
-	}()
-	p := &hunt.Program{Path: self, Flags: given(cmd.Flags()), Command: args, Dir: dir}
+	p := &hunt.Program{Path: self, Flags: given(cmd.Flags(), ownFlags()...), Command: args, Dir: dir}
 	f, err := hunt.Hunt(ctx, h.options, p.Run, func(t hunt.Trial) {
 		if t.Failed && h.options.Shrinks > 0 {
 			// Nothing can be done about a closed standard error.
@@ -167,20 +159,7 @@ func (h huntFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
 	return nil
 }
 
-// given are the flags of run on the command line, in the order of the help.
-func given(fs *pflag.FlagSet) (args []string) {
-	own := map[string]bool{"schedules": true, "first": true, "jobs": true, "differ": true, "shrink-runs": true, "json": true, "junit": true, "save-schedule": true, "help": true}
-	fs.VisitAll(func(f *pflag.Flag) {
-		if !f.Changed || own[f.Name] {
-			return
-		}
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
-		}
-		for _, v := range values {
-			args = append(args, "--"+f.Name+"="+v)
-		}
-	})
-	return args
+// ownFlags are those of hunt that are no flags of its runs.
+func ownFlags() []string {
+	return []string{"schedules", "first", "jobs", "differ", "shrink-runs", "json", "junit", "save-schedule"}
 }

@@ -80,6 +80,14 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 	if traced != nil {
 		spec.Trace = traced
 	}
+	if flags.Messages != "" {
+		f, err := os.OpenFile(flags.Messages, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return run.ExitFailure, fmt.Errorf("--messages: %w", err)
+		}
+		defer f.Close() // written line by line
+		spec.Diag = f
+	}
 	result, err := a.Run(cmd.Context(), spec)
 	if closeErr := closeLog(); closeErr != nil && err == nil {
 		result.Status, err = run.ExitFailure, fmt.Errorf("--log %s: %w", flags.Log, closeErr)

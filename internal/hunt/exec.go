@@ -3,22 +3,13 @@ package hunt
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
-	"syscall"
-	"time"
 
-	"dettrace/internal/report"
+	"dettrace/internal/rerun"
 	"dettrace/internal/schedule"
 )
 
@@ -62,38 +53,19 @@ func (p *Program) Run(ctx context.Context, seed uint64, s *schedule.File) (Outco
 			_ = os.Remove(f) // the whole directory goes in the end
 		}
 	}()
-	args := append([]string{"run", "--save-schedule", saved, "--report", reported}, line[2:]...)
-	cmd := exec.CommandContext(ctx, p.Path, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	both := digest{h: sha256.New()}
-	cmd.Stdout, cmd.Stderr = &both, &both // one pipe: in the order of writing
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if ctx.Err() != nil {
-		return Outcome{}, context.Cause(ctx)
-	} else if err != nil && !errors.As(err, &exit) {
-		return Outcome{}, fmt.Errorf("dettrace run: %w", err)
+	both := rerun.NewDigest() // one for both streams: in the order of writing
+	one := rerun.Run{
+		Path: p.Path, Args: append([]string{"--save-schedule", saved}, line[2:]...),
+		Report: reported, Stdout: both, Stderr: both,
 	}
-	return outcome(cmd.ProcessState.ExitCode(), &both, saved, reported)
-}
-
-// outcome reads what a run left behind. Failures of dettrace itself are errors;
-// deadlocks and timeouts are the command's.
-func outcome(status int, both *digest, saved, reported string) (Outcome, error) {
-	o := Outcome{Status: status, Output: hex.EncodeToString(both.h.Sum(nil)), Tail: both.end()}
-	b, err := os.ReadFile(reported)
-	var r report.Report
-	if err == nil {
-		err = json.Unmarshal(b, &r)
-	}
+	status, r, err := one.Do(ctx)
+	o := Outcome{Status: status, Output: both.Sum(), Tail: both.Tail(), Reason: r.Exit.Reason, Changes: r.Changes.Digest}
 	if err != nil {
-		return o, fmt.Errorf("run failed with status %d: %s", status, o.Tail)
+		if o.Tail != "" && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %s", err, o.Tail)
+		}
+		return o, err
 	}
-	if r.Exit.Error != "" && r.Exit.Reason == "" {
-		return o, errors.New(r.Exit.Error)
-	}
-	o.Reason, o.Changes = r.Exit.Reason, r.Changes.Digest
 	f, err := os.Open(saved)
 	if err != nil {
 		return o, err
@@ -109,29 +81,4 @@ func writeSchedule(path string, s schedule.File) error {
 		return err
 	}
 	return os.WriteFile(path, b.Bytes(), 0o600)
-}
-
-// digest hashes what is written to it and keeps the end.
-type digest struct {
-	h    hash.Hash
-	tail []byte
-}
-
-const tailSize = 4 << 10
-
-func (d *digest) Write(b []byte) (int, error) {
-	d.h.Write(b)
-	d.tail = append(d.tail, b...)
-	if n := len(d.tail); n > 2*tailSize {
-		d.tail = append(d.tail[:0], d.tail[n-tailSize:]...)
-	}
-	return len(b), nil
-}
-
-func (d *digest) end() string {
-	t := d.tail
-	if len(t) > tailSize {
-		t = t[len(t)-tailSize:]
-	}
-	return strings.ToValidUTF8(string(t), "\ufffd")
 }

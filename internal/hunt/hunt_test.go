@@ -3,6 +3,7 @@ package hunt
 import (
 	"bytes"
 	"context"
+	"dettrace/internal/junit"
 	"encoding/xml"
 	"errors"
 	"slices"
@@ -129,7 +130,7 @@ func TestOutputs(t *testing.T) {
 	if err := f.JUnit(&b, p); err != nil {
 		t.Fatal(err)
 	}
-	var s junitSuite
+	var s junit.Suite
 	if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
 		t.Fatal(err)
 	}

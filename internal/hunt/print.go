@@ -2,25 +2,13 @@ package hunt
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
-)
 
-// Quote writes a command line as a shell reads it.
-func Quote(args []string) string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		safe := a != "" && strings.IndexFunc(a, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
-		}) < 0
-		if out[i] = a; !safe {
-			out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(out, " ")
-}
+	"dettrace/internal/junit"
+	"dettrace/internal/rerun"
+)
 
 // How says in words how a run ended.
 func (o Outcome) How() string {
@@ -43,9 +31,9 @@ func (f Finding) Text(w io.Writer, p *Program, saved string) error {
 	case !f.Found:
 		fmt.Fprintf(&b, "none of %d schedules fails\n", len(f.Tried))
 	case f.Seed == 0:
-		fmt.Fprintf(&b, "it fails in the default order already: %s\n\nrepeat:  %s\n", f.Outcome.How(), Quote(p.Line(0)))
+		fmt.Fprintf(&b, "it fails in the default order already: %s\n\nrepeat:  %s\n", f.Outcome.How(), rerun.Quote(p.Line(0)))
 	default:
-		fmt.Fprintf(&b, "schedule seed %d fails: %s (%d tried)\n\nrepeat:  %s\n", f.Seed, f.Outcome.How(), len(f.Tried), Quote(p.Line(f.Seed)))
+		fmt.Fprintf(&b, "schedule seed %d fails: %s (%d tried)\n\nrepeat:  %s\n", f.Seed, f.Outcome.How(), len(f.Tried), rerun.Quote(p.Line(f.Seed)))
 	}
 	if s := f.Shrunk; s != nil {
 		least := ""
@@ -57,7 +45,7 @@ func (f Finding) Text(w io.Writer, p *Program, saved string) error {
 			fmt.Fprintf(&b, "  %s\n", sw)
 		}
 		if saved != "" {
-			fmt.Fprintf(&b, "repeat:  %s\n", Quote(p.LineOf(saved)))
+			fmt.Fprintf(&b, "repeat:  %s\n", rerun.Quote(p.LineOf(saved)))
 		}
 	}
 	if f.Found && f.Outcome.Tail != "" {
@@ -85,56 +73,16 @@ func (f Finding) JSON(w io.Writer, p *Program, saved string) error {
 	return enc.Encode(out)
 }
 
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
 // JUnit writes a test suite with a case for each schedule.
 func (f Finding) JUnit(w io.Writer, p *Program) error {
-	s := junitSuite{Name: "dettrace hunt " + Quote(p.Command)}
+	s := junit.Suite{Name: "dettrace hunt " + rerun.Quote(p.Command)}
 	trials := append([]Trial{{Seed: 0, Failed: f.Found && f.Seed == 0, Outcome: f.Default}}, f.Tried...)
 	for _, t := range trials {
-		c := junitCase{Class: "schedule", Name: fmt.Sprintf("seed %d", t.Seed)}
+		c := junit.Case{Class: "schedule", Name: fmt.Sprintf("seed %d", t.Seed)}
 		if t.Failed {
-			s.Failures++
-			c.Failure = &junitFailure{Message: t.Outcome.How(), Text: printable(Quote(p.Line(t.Seed)) + "\n\n" + t.Outcome.Tail)}
+			c.Failure = junit.Fail(t.Outcome.How(), rerun.Quote(p.Line(t.Seed))+"\n\n"+t.Outcome.Tail)
 		}
 		s.Cases = append(s.Cases, c)
 	}
-	s.Tests = len(s.Cases)
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(s); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
-}
-
-// printable drops the characters that XML cannot hold.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, s)
+	return s.Write(w)
 }

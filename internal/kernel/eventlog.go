@@ -52,14 +52,32 @@ func (k *Kernel) logExit(t *Task, result int64) {
 	if t.callNr >= 0 && t.callNr < len(k.calls) && k.calls[t.callNr] != nil {
 		name = k.calls[t.callNr].row.Name
 	}
-	args := t.logText
+	args, digest, data := k.logData(t, result)
+	if !data {
+		args = t.logText
+	}
 	if args == "" {
 		args = hex(t.regs.Rdi) + ", " + hex(t.regs.Rsi) + ", " + hex(t.regs.Rdx)
 	}
 	if k.log != nil {
-		k.log.printf(t.callStart-k.cfg.Epoch, t, "%s(%s) = %s", name, args, resultText(result))
+		k.log.printf(t.callStart-k.cfg.Epoch, t, "%s(%s) = %s%s", name, args, resultText(result), prefixed(" #", digest))
 	}
-	k.traceCall(t, name, args, result)
+	k.traceCall(t, name, args, result, digest)
+}
+
+// prefixed is s behind a prefix, or nothing.
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+// logBirth notes a new process or thread of t's.
+func (k *Kernel) logBirth(t, child *Task) {
+	if k.log != nil {
+		k.log.printf(k.Now()-k.cfg.Epoch, t, "+++ started %d/%d +++", child.proc.vpid, child.vtid)
+	}
 }
 
 // logging reports whether calls are written down, so that each must be seen

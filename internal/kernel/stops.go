@@ -43,6 +43,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	}
 	if flags&unix.CLONE_THREAD != 0 {
 		c := k.newTask(tid, t.proc)
+		k.logBirth(t, c)
 		c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
 		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 			c.clearTID = ctid
@@ -71,6 +72,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	p.vdsoBase = t.proc.vdsoBase
 	p.segv = t.proc.segv.inherit(flags)
 	c := k.newTask(tid, p)
+	k.logBirth(t, c)
 	c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
 	if flags&unix.CLONE_SYSVSEM != 0 {
 		t.shareUndo(c)

@@ -127,12 +127,12 @@ func (k *Kernel) absolute(t *Task, dirArg int, p string) string {
 }
 
 // traceCall writes the record of a call that ends.
-func (k *Kernel) traceCall(t *Task, name, args string, result int64) {
+func (k *Kernel) traceCall(t *Task, name, args string, result int64, data string) {
 	if k.trace == nil {
 		return
 	}
 	r := trace.Record{
-		Time: t.callStart - k.cfg.Epoch, PID: t.proc.vpid, TID: t.vtid, Kind: trace.Call, Name: name, Args: args, Result: result,
+		Time: t.callStart - k.cfg.Epoch, PID: t.proc.vpid, TID: t.vtid, Kind: trace.Call, Name: name, Args: args, Result: result, Data: data,
 		Dur: k.Now() - t.callStart,
 	}
 	if result < 0 && result > -4096 {

@@ -43,6 +43,8 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
 	fs.StringVar(&f.ListInputs, "list-inputs", "", "write everything that was read of image and inputs, with digests, to `FILE` (JSON lines)")
 	fs.BoolVar(&f.Profile, "profile", false, "measure where the time goes: a table on standard error, and in the report")
+	fs.StringVar(&f.Messages, "messages", "", "write dettrace's own messages to `FILE` instead of standard error")
+	_ = fs.MarkHidden("messages") // fails only for a flag that does not exist; verify uses it
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
 	fs.SetInterspersed(false) // what follows the command belongs to it
 	fs.SortFlags = false      // the order above is the order to read them in

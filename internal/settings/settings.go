@@ -76,6 +76,7 @@ type Flags struct {
 	Trace           string
 	Report          string
 	ListInputs      string
+	Messages        string
 	Verbose         bool
 }
 

@@ -53,6 +53,7 @@ type Record struct {
 	Errno  string `json:"errno,omitempty"`
 	Op     Op     `json:"op,omitempty"`
 	File   *File  `json:"file,omitempty"`  // what it is about
+	Data   string `json:"data,omitempty"`  // digest of the bytes that were moved: equal bytes, equal digests
 	Other  *File  `json:"other,omitempty"` // the source of a copy, the new name of a rename or link
 
 	Parent int      `json:"ppid,omitempty"` // of a Birth

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/rerun"
+	"dettrace/internal/run"
+	"dettrace/internal/settings"
+	"dettrace/internal/verify"
+)
+
+// Exit statuses of verify, diff and explain, as of diff(1) and cmp(1).
+const (
+	exitSame      = 0
+	exitDifferent = 1
+	exitTrouble   = 2
+)
+
+type verifyFlags struct {
+	runs       int
+	only       []string
+	diffoscope bool
+	json       bool
+	junit      string
+}
+
+func (a App) verifyCommand(status *int) *cobra.Command {
+	var flags settings.Flags
+	var v verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify [flags] [--] CMD [ARG...]",
+		Short: "Check that a command gives the same result on other hosts",
+		Long: `Run CMD several times, each time on a machine that is deliberately another
+one: another CPU, loaded or not, another user, umask, nice level and limits,
+other clocks and process ids, another environment and directory, inputs copied
+to another file system in another order, cached or not. Compare exit status,
+output and all changed files.
+
+Takes the flags of run that say what is run, and keeps no outputs.
+
+Exit status: 0 the same, 1 different, 2 CMD fails alike in every run, or
+trouble; --json tells the last two apart.`,
+		Example: `  dettrace verify -- make
+  dettrace verify -n 5 --image ./trixie -- dpkg-buildpackage -us -uc -b
+  dettrace verify --only '../*.deb' -- dpkg-buildpackage -us -uc -b
+  dettrace verify --diffoscope -- make
+  dettrace verify --json --junit verify.xml -- make check`,
+		Args:                  cobra.ArbitraryArgs,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			*status, err = a.verify(cmd, flags, v, args)
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.IntVarP(&v.runs, "runs", "n", 2, "how many runs, `N`: the first on the host as it is, the others perturbed")
+	fs.StringArrayVar(&v.only, "only", nil, "compare only these files, `GUEST` paths or globs; relative to the working directory (repeatable)")
+	fs.BoolVar(&v.diffoscope, "diffoscope", false, "show different files with diffoscope(1)")
+	fs.BoolVar(&v.json, "json", false, "print the result as JSON")
+	fs.StringVar(&v.junit, "junit", "", "write a JUnit report to `FILE`")
+	settings.Register(fs, &flags)
+	for _, name := range unusedByVerify() {
+		_ = fs.MarkHidden(name) // fails only for a flag that does not exist; a test covers it
+	}
+	fs.SortFlags = false
+	registerCompletion(cmd)
+	return cmd
+}
+
+// unusedByVerify are the flags of run that make no sense for runs that are compared.
+func unusedByVerify() []string {
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "save-schedule", "log", "trace", "report", "list-inputs", "profile", "verbose", "messages", "state-dir"}
+}
+
+func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, args []string) (int, error) {
+	if err := a.checkVerify(cmd.Flags(), flags, v); err != nil {
+		return exitTrouble, err
+	}
+	dir, err := os.MkdirTemp("", "dettrace-verify-")
+	if err != nil {
+		return exitTrouble, err
+	}
+	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
+	p, err := a.program(cmd.Flags(), flags, args, dir, []string{"runs", "only", "diffoscope", "json", "junit"})
+	if err != nil {
+		return exitTrouble, err
+	}
+	p.Only = settings.GuestPaths(v.only, flags)
+	ctx, cancel := a.interruptible(cmd.Context())
+	defer cancel(nil)
+	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
+		for _, n := range o.Notes {
+			// Nothing can be done about a closed standard error.
+			_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: note: %s\n", n)
+		}
+	})
+	if errors.Is(err, run.ErrInterrupted) {
+		return 130, err
+	}
+	if err != nil {
+		return exitTrouble, err
+	}
+	if err := a.tellVerify(ctx, r, v, args); err != nil {
+		return exitTrouble, err
+	}
+	switch r.Result {
+	case verify.Same:
+		return exitSame, nil
+	case verify.Different:
+		return exitDifferent, nil
+	}
+	return exitTrouble, nil
+}
+
+func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags) error {
+	for _, name := range unusedByVerify() {
+		if fs.Changed(name) {
+			return hint.With(fmt.Errorf("--%s: not a flag of %s", name, "verify"), "to keep results: dettrace run")
+		}
+	}
+	switch {
+	case v.runs < 2:
+		return fmt.Errorf("--runs %d: at least 2", v.runs)
+	case flags.Stdin == "-":
+		return hint.With(errors.New("--stdin -: every run needs the same input"), "put it into a file")
+	case v.diffoscope && v.json:
+		return errors.New("--diffoscope and --json: one of them")
+	}
+	if v.diffoscope {
+		if _, err := exec.LookPath("diffoscope"); err != nil {
+			return hint.With(fmt.Errorf("--diffoscope: %w", err), "apt install diffoscope, or leave the flag away: differences are shown in any case")
+		}
+	}
+	return nil
+}
+
+// program is what verify and explain run; own are their flags that runs do not have.
+func (a App) program(fs *pflag.FlagSet, flags settings.Flags, args []string, dir string, own []string) (*verify.Program, error) {
+	// What run would refuse is refused once, and before anything is run.
+	spec, err := settings.Resolve(flags, args, a.Host)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return &verify.Program{
+		Self: self, Flags: settings.Absolute(given(fs, own...), spec, flags, a.Host), Inputs: spec.Inputs, Command: args,
+		Env: a.Host.Env, EnvKeep: spec.HostEnvNames, EnvAll: flags.EnvHost, Image: spec.Image != "host", Dir: dir,
+	}, nil
+}
+
+func (a App) tellVerify(ctx context.Context, r verify.Result, v verifyFlags, args []string) error {
+	var err error
+	if v.junit != "" {
+		err = a.save(v.junit, func(w io.Writer) error { return r.JUnit(w, rerun.Quote(args)) })
+	}
+	if v.json {
+		return errors.Join(err, r.JSON(a.Host.Stdout))
+	}
+	err = errors.Join(err, r.Text(a.Host.Stdout))
+	if v.diffoscope && r.Difference != nil && len(r.Difference.Files) > 0 {
+		c := exec.CommandContext(ctx, "diffoscope", r.Difference.DirA, r.Difference.DirB)
+		c.Stdout, c.Stderr = a.Host.Stdout, a.Host.Stderr
+		var exit *exec.ExitError
+		if e := c.Run(); e != nil && !errors.As(e, &exit) { // it exits with 1 for differences
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}

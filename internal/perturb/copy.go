@@ -1,0 +1,195 @@
+package perturb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// MaxCopy is how many bytes of inputs are copied; larger ones are used where
+// they are.
+const MaxCopy = 512 << 20
+
+// ErrTooLarge means that an input has more than MaxCopy bytes.
+var ErrTooLarge = fmt.Errorf("more than %d MiB", MaxCopy>>20)
+
+// Copy makes a copy of the file or directory from at to, which must not exist, with every
+// directory's files made in reverse order, so that inode numbers and the order
+// of directories differ. Content, modes, links and attributes of users are kept. room is lowered by
+// the bytes copied.
+func Copy(from, to string, room *int64) error {
+	c := copier{room: room, links: map[[2]uint64]string{}}
+	return c.copy(from, to)
+}
+
+type copier struct {
+	room  *int64
+	links map[[2]uint64]string
+}
+
+func (c *copier) copy(from, to string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(from, &st); err != nil {
+		return &fs.PathError{Op: "lstat", Path: from, Err: err}
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return c.dir(from, to, &st)
+	case unix.S_IFLNK:
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(target, to); err != nil {
+			return err
+		}
+		return own(to, &st)
+	case unix.S_IFREG:
+	default:
+		return &fs.PathError{Op: "copy", Path: from, Err: errors.New("neither a file, a directory nor a symlink")}
+	}
+	id := [2]uint64{st.Dev, st.Ino}
+	if first, ok := c.links[id]; ok {
+		return os.Link(first, to)
+	}
+	if st.Nlink > 1 {
+		c.links[id] = to
+	}
+	if *c.room -= st.Size; *c.room < 0 {
+		return ErrTooLarge
+	}
+	return file(from, to, &st)
+}
+
+func (c *copier) dir(from, to string, st *unix.Stat_t) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(entries) {
+		if err := c.copy(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	return finish(from, to, st)
+}
+
+func file(from, to string, st *unix.Stat_t) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() // only read: nothing can be lost
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return finish(from, to, st)
+}
+
+// finish gives a copy the metadata that a container shows.
+func finish(from, to string, st *unix.Stat_t) error {
+	if err := attributes(from, to); err != nil {
+		return err
+	}
+	if err := own(to, st); err != nil {
+		return err
+	}
+	if err := os.Chmod(to, fs.FileMode(st.Mode&0o777)|bits(st.Mode)); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// own gives a copy its owner, where we may.
+func own(to string, st *unix.Stat_t) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Lchown(to, int(st.Uid), int(st.Gid))
+}
+
+func bits(mode uint32) (m fs.FileMode) {
+	for _, b := range []struct {
+		bit uint32
+		m   fs.FileMode
+	}{{unix.S_ISUID, fs.ModeSetuid}, {unix.S_ISGID, fs.ModeSetgid}, {unix.S_ISVTX, fs.ModeSticky}} {
+		if mode&b.bit != 0 {
+			m |= b.m
+		}
+	}
+	return m
+}
+
+// attributes copies extended attributes of users (xattr(7)).
+func attributes(from, to string) error {
+	buf := make([]byte, 64<<10)
+	n, err := unix.Llistxattr(from, buf)
+	if err != nil || n == 0 { // a file system without them
+		return nil
+	}
+	for _, name := range splitNul(buf[:n]) {
+		if len(name) < 5 || name[:5] != "user." {
+			continue
+		}
+		v := make([]byte, 64<<10)
+		n, err := unix.Lgetxattr(from, name, v)
+		if err == nil {
+			err = unix.Lsetxattr(to, name, v[:n], 0)
+		}
+		if err != nil {
+			return &fs.PathError{Op: "copy " + name, Path: from, Err: err}
+		}
+	}
+	return nil
+}
+
+func splitNul(b []byte) (out []string) {
+	for start, i := 0, 0; i < len(b); i++ {
+		if b[i] == 0 {
+			out, start = append(out, string(b[start:i])), i+1
+		}
+	}
+	return out
+}
+
+// Chill drops what the page cache has of the files below top.
+func Chill(top string) error {
+	return filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(p)
+		if err != nil {
+			return nil // it belongs to somebody else
+		}
+		defer f.Close() // only read: nothing can be lost
+		const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+		_ = unix.SyncFileRange(int(f.Fd()), 0, 0, all) // only clean pages can be dropped
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		return nil
+	})
+}
+
+// Give makes all of a copy belong to another user, with what everyone can read.
+func Give(top string, uid int) error {
+	return filepath.WalkDir(top, func(p string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(p, uid, uid)
+	})
+}

@@ -1,0 +1,116 @@
+// Package rerun makes runs of a command by `dettrace run`, a process each, as
+// users would repeat them: what hunt, verify and explain compare.
+package rerun
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"dettrace/internal/report"
+)
+
+// Run is one run to make.
+type Run struct {
+	Wrap   []string // command line in front of dettrace's, or nil
+	Path   string   // of dettrace
+	Args   []string // after "run --report FILE"
+	Env    []string // nil: the caller's
+	Dir    string   // working directory; "": the caller's
+	Report string   // file for the report
+	Stdin  *os.File // nil: /dev/null
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Do makes the run and returns its exit status as the shell sees it, and its report. The
+// command's failures, deadlocks and timeouts are results; that dettrace itself
+// failed is an error.
+func (r Run) Do(ctx context.Context) (int, report.Report, error) {
+	var rep report.Report
+	args := append([]string{r.Path, "run", "--report", r.Report}, r.Args...)
+	args = append(r.Wrap[:len(r.Wrap):len(r.Wrap)], args...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = r.Env, r.Dir, r.Stdout, r.Stderr
+	if r.Stdin != nil {
+		cmd.Stdin = r.Stdin
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if ctx.Err() != nil {
+		return 0, rep, context.Cause(ctx)
+	} else if err != nil && !errors.As(err, &exit) {
+		return 0, rep, fmt.Errorf("dettrace run: %w", err)
+	}
+	status := cmd.ProcessState.ExitCode()
+	b, err := os.ReadFile(r.Report)
+	if err == nil {
+		err = json.Unmarshal(b, &rep)
+	}
+	if err != nil {
+		return status, rep, fmt.Errorf("run failed with status %d before it had a report", status)
+	}
+	if rep.Exit.Error != "" && rep.Exit.Reason == "" {
+		return status, rep, errors.New(rep.Exit.Error)
+	}
+	return status, rep, nil
+}
+
+// Digest hashes what is written to it and keeps the end.
+type Digest struct {
+	h    hash.Hash
+	tail []byte
+}
+
+// NewDigest is an empty one.
+func NewDigest() *Digest { return &Digest{h: sha256.New()} }
+
+const tailSize = 4 << 10
+
+// Write never fails.
+func (d *Digest) Write(b []byte) (int, error) {
+	d.h.Write(b)
+	d.tail = append(d.tail, b...)
+	if n := len(d.tail); n > 2*tailSize {
+		d.tail = append(d.tail[:0], d.tail[n-tailSize:]...)
+	}
+	return len(b), nil
+}
+
+// Sum is the SHA-256 in hexadecimal.
+func (d *Digest) Sum() string { return hex.EncodeToString(d.h.Sum(nil)) }
+
+// Tail is the end of what was written, 4 KiB at most.
+func (d *Digest) Tail() string {
+	t := d.tail
+	if len(t) > tailSize {
+		t = t[len(t)-tailSize:]
+	}
+	return strings.ToValidUTF8(string(t), "\ufffd")
+}
+
+// Quote writes a command line as a shell reads it.
+func Quote(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		safe := a != "" && strings.IndexFunc(a, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
+		}) < 0
+		if out[i] = a; !safe {
+			out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}

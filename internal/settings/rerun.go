@@ -1,0 +1,48 @@
+package settings
+
+import (
+	"strings"
+	"time"
+
+	"dettrace/internal/run"
+)
+
+// HostPaths are the flags of run whose values are paths of the host. A test
+// knows all others.
+func HostPaths() []string {
+	return []string{"image", "input", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
+}
+
+// Absolute are the flags args ("--NAME=VALUE") with which a run started in any
+// directory, at any time, is the one that spec describes. Flags of inputs are
+// left out: see run.Spec.Inputs.
+func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
+	var out []string
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		switch name {
+		case "input", "no-default-input", "state-dir":
+			continue
+		case "image":
+			if _, path, ok := strings.Cut(spec.Image, ":"); ok && strings.HasPrefix(path, "/") {
+				value = spec.Image
+			}
+		case "epoch":
+			if f.Epoch == "now" {
+				value = time.Unix(0, spec.EpochNS).UTC().Format(time.RFC3339Nano)
+			}
+		case "stdin", "schedule":
+			value = hostPath(value, host.Dir)
+		}
+		out = append(out, "--"+name+"="+value)
+	}
+	return out
+}
+
+// GuestPaths makes paths or globs absolute as those of --output are.
+func GuestPaths(paths []string, f Flags) (out []string) {
+	for _, p := range paths {
+		out = append(out, guestPath(p, guestPath(f.Workdir, SourceDir)))
+	}
+	return out
+}

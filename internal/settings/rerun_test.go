@@ -1,0 +1,41 @@
+package settings
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// TestHostPaths: whoever adds a flag says whether it holds a path of the host;
+// runs of verify start in other directories.
+func TestHostPaths(t *testing.T) {
+	noPath := []string{
+		"no-default-input", "input-mtime", "follow-inputs", "workdir", "force", "output-on-failure", "write-back", "env", "env-host",
+		"epoch", "seed", "schedule-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
+		"no-fast-paths", "profile", "verbose",
+	}
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	var f Flags
+	Register(fs, &f)
+	fs.VisitAll(func(x *pflag.Flag) {
+		if slices.Contains(noPath, x.Name) == slices.Contains(HostPaths(), x.Name) {
+			t.Errorf("--%s: list it in HostPaths (and in Absolute), or here", x.Name)
+		}
+	})
+}
+
+func TestAbsolute(t *testing.T) {
+	host := Host{Dir: t.TempDir(), Now: func() time.Time { return time.Unix(1e9, 5) }}
+	f := Flags{Image: "host", InputMtime: "epoch", CPUs: 1, Hostname: "a", Epoch: "now", Seed: "0", ScheduleSeed: "0", Workdir: SourceDir}
+	spec, err := Resolve(f, []string{"true"}, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Absolute([]string{"--image=host", "--epoch=now", "--stdin=x", "--input=y", "--env=A=b"}, spec, f, host)
+	want := []string{"--image=host", "--epoch=" + got[1][len("--epoch="):], "--stdin=" + host.Dir + "/x", "--env=A=b"}
+	if !slices.Equal(got, want) || got[1] == "--epoch=now" {
+		t.Errorf("%q", got)
+	}
+}
