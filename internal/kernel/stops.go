@@ -30,14 +30,16 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	k.stats.Forks++
 	var flags uint64 // of the clone family; 0 for fork and vfork
 	var ctid uint64
+	ends := uint64(unix.SIGCHLD) // the signal at its end
 	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
 		return false, ignoreGone(err)
 	}
 	switch int(t.regs.Orig_rax) {
 	case unix.SYS_CLONE:
 		flags, ctid = t.arg(0), t.arg(3)
+		ends = flags & 0xff // CSIGNAL
 	case unix.SYS_CLONE3:
-		flags, ctid = k.clone3Flags(t)
+		flags, ctid, ends = k.clone3Flags(t)
 	case unix.SYS_VFORK:
 		flags = unix.CLONE_VFORK | unix.CLONE_VM
 	}
@@ -61,6 +63,9 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	p, err := k.newProcess(tid, parent)
 	if err != nil {
 		return false, err
+	}
+	if parent != nil && ends != uint64(unix.SIGCHLD) {
+		parent.oddChildren = true
 	}
 	p.comm, p.groups, p.tunables = t.proc.comm, t.proc.groups, t.proc.tunables
 	if flags&unix.CLONE_VM != 0 {
@@ -121,8 +126,11 @@ func (k *Kernel) groupStop(t *Task, sig unix.Signal) error {
 		o.stopping = true
 		k.wakeIfSignalled(o)
 	}
-	if p := t.proc.parent; p != nil && k.allStopped(t.proc) {
-		k.childChanged(p)
+	if p := t.proc.parent; p != nil {
+		p.oddChildren = true
+		if k.allStopped(t.proc) {
+			k.childChanged(p)
+		}
 	}
 	return nil
 }

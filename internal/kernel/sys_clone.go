@@ -56,11 +56,12 @@ func sysClone3(k *Kernel, t *Task) verdict {
 	return pass
 }
 
-// clone3Flags reads flags and child_tid again at the fork event.
-func (k *Kernel) clone3Flags(t *Task) (flags, ctid uint64) {
-	flags, _ = t.readU64(t.arg(0))
-	ctid, _ = t.readU64(t.arg(0) + 16)
-	return flags, ctid
+// clone3Flags reads flags, child_tid and exit_signal again at the fork event.
+func (k *Kernel) clone3Flags(t *Task) (flags, ctid, ends uint64) {
+	var b [40]byte
+	t.read(t.arg(0), b[:])
+	le := binary.LittleEndian
+	return le.Uint64(b[:]), le.Uint64(b[16:]), le.Uint64(b[32:])
 }
 
 // unshare(2), setns(2): no namespaces inside; CLONE_FILES and the like are harmless.

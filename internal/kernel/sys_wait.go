@@ -4,9 +4,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sysWait implements wait4(2) and waitid(2): the kernel is asked with WNOHANG,
-// and when no child has news the task is parked until one has.
+// sysWait implements wait4(2) and waitid(2). Where it is not known what the
+// kernel would say (foreseen), it is asked with WNOHANG, and when no child has
+// news the task is parked until one has.
 func sysWait(k *Kernel, t *Task) verdict {
+	if !t.sigWake {
+		if v, ok := k.foreseen(t); ok {
+			return v
+		}
+	}
 	entry := t.regs
 	opt, ru := 2, t.arg(3)
 	if t.callNr == unix.SYS_WAITID {
@@ -68,4 +74,100 @@ func (k *Kernel) fixRusageAtExit(t *Task, ru uint64) {
 func (t *Task) waitidEmpty(info uint64) bool {
 	pid, ok := t.readU32(info + 16)
 	return ok && pid == 0
+}
+
+// zombie is a child that has ended. Its parent may have collected it since.
+type zombie struct{ vpid, pidfd int }
+
+// Linux keeps as many as the parent likes; more than these are not looked at.
+const maxZombies = 64
+
+// addZombie notes the end of c, a child of p; the pidfd is p's from now on.
+func (p *Process) addZombie(c *Process) {
+	if len(p.zombies) == maxZombies {
+		p.dropCollected()
+	}
+	if p.oddChildren || len(p.zombies) == maxZombies {
+		p.oddChildren = true
+		unix.Close(c.pidfd)
+		return
+	}
+	p.zombies = append(p.zombies, zombie{c.vpid, c.pidfd})
+}
+
+// dropCollected forgets the children that are zombies no more.
+func (p *Process) dropCollected() {
+	list := p.zombies[:0]
+	for _, z := range p.zombies {
+		if unix.PidfdSendSignal(z.pidfd, 0, nil, 0) == unix.ESRCH {
+			unix.Close(z.pidfd)
+			continue
+		}
+		list = append(list, z)
+	}
+	p.zombies = list
+}
+
+// forgetZombies is the end of p, or of a sound view of its children.
+func (p *Process) forgetZombies() {
+	for _, z := range p.zombies {
+		unix.Close(z.pidfd)
+	}
+	p.zombies = nil
+}
+
+// foreseen answers a wait for the end of one child or of any whose outcome is
+// known: one is a zombie, so the call does not block; or none is, and there is
+// one to wait for; or there is none.
+func (k *Kernel) foreseen(t *Task) (verdict, bool) {
+	const stops = unix.WUNTRACED | unix.WCONTINUED
+	p := t.proc
+	nohang := false
+	pid, opts, ru := t.intArg(0), t.intArg(2), t.arg(3)
+	if t.callNr == unix.SYS_WAITID {
+		opts, ru = t.intArg(3), t.arg(4)
+		switch t.intArg(0) {
+		case unix.P_ALL:
+			pid = -1
+		case unix.P_PID:
+			if pid = t.intArg(1); pid <= 0 {
+				return 0, false
+			}
+		default:
+			return 0, false
+		}
+		if opts&unix.WEXITED == 0 {
+			return 0, false
+		}
+		opts &^= unix.WEXITED
+	} else {
+		nohang = opts&unix.WNOHANG != 0
+		opts &^= unix.WNOHANG
+	}
+	if p.oddChildren || pid == 0 || pid < -1 || opts&^stops != 0 {
+		return 0, false
+	}
+	p.dropCollected()
+	for _, z := range p.zombies {
+		if pid != -1 && pid != z.vpid {
+			continue
+		}
+		if ru != 0 {
+			k.fixRusageAtExit(t, ru)
+			return toExit, true
+		}
+		t.onExit = nil
+		return pass, true
+	}
+	for _, c := range p.children {
+		if pid == -1 || pid == c.vpid {
+			if nohang {
+				return t.done(0), true
+			}
+			t.wait = waitFor{what: "a child", children: true}
+			t.onTurn = func(t *Task) verdict { return sysWait(k, t) }
+			return park, true
+		}
+	}
+	return t.fail(unix.ECHILD), true
 }

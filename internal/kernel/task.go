@@ -105,6 +105,11 @@ type Process struct {
 	killed    bool           // SIGKILL may come from within the container
 	deathKill bool           // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
 	attr      schedattr.Attr // of the leader, once it is dead
+
+	zombies []zombie // children that have ended
+	// oddChildren: zombies is not all that a wait may find. A child was stopped
+	// by job control, does not end with SIGCHLD, or there were too many.
+	oddChildren bool
 }
 
 // mmID is the identity of an address space, and what we know of it.
@@ -218,12 +223,19 @@ func (k *Kernel) removeProcess(p *Process) {
 		c.parent = heir
 		if heir != nil {
 			heir.children = append(heir.children, c)
+			heir.oddChildren = true
 		}
 	}
+	if heir != nil && len(p.zombies) > 0 {
+		heir.oddChildren = true
+	}
+	p.forgetZombies()
 	if p.parent != nil {
 		p.parent.children = without(p.parent.children, p)
+		p.parent.addZombie(p)
+	} else {
+		unix.Close(p.pidfd)
 	}
-	unix.Close(p.pidfd)
 	if p.mem != nil {
 		p.mem.Close()
 	}

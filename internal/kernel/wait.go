@@ -254,6 +254,7 @@ func (k *Kernel) Reap() {
 		}
 		k.unpark(t)
 		if k.removeTask(t) {
+			t.proc.forgetZombies()
 			unix.Close(t.proc.pidfd)
 		}
 	}

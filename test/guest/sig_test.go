@@ -113,3 +113,6 @@ func TestEnds(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// TestWaitEnds: what a parent learns of its children.
+func TestWaitEnds(t *testing.T) { sameAsNative(t, "wait_ends") }
