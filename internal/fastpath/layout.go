@@ -111,6 +111,7 @@ func table() []served {
 		{19, File},      // readv
 		{20, File},      // writev
 		{21, Plain},     // access
+		{59, Plain},     // execve
 		{76, Plain},     // truncate
 		{77, File},      // ftruncate
 		{78, List},      // getdents
@@ -142,6 +143,7 @@ func table() []served {
 		{295, File},     // preadv
 		{296, File},     // pwritev
 		{316, Plain},    // renameat2
+		{322, Plain},    // execveat
 		{439, Plain},    // faccessat2
 		{452, Plain},    // fchmodat2
 	}

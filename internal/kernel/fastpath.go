@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -17,10 +19,11 @@ type fastMM struct {
 	// the map: whoever adds to it makes a copy if shared is set.
 	patched map[uint64]*fastpath.Site
 	shared  bool
-	// handler: a signal's handler may be running, with the place it
-	// interrupted saved in the guest's memory: the bytes there must stay.
-	// ignored: one may if somebody handles a signal that is ignored by default.
-	handler, ignored bool
+	// frames are the places that signals have interrupted. A handler may still
+	// be running, or be left for such a place: the bytes there must stay.
+	frames []uint64
+	// fixed: there were too many of them to know.
+	fixed bool
 }
 
 // fork is the copy that a child gets.
@@ -39,13 +42,27 @@ func (m *fastMM) add(s *fastpath.Site) {
 	m.patched[s.Addr] = s
 }
 
-// signalled notes that sig is delivered.
-func (m *fastMM) signalled(sig unix.Signal) {
-	if bit(sig)&defaultIgnored != 0 {
-		m.ignored = true
-	} else {
-		m.handler = true // or it is deadly
+// maxFrames bounds the places that are remembered. Signals nearly always come
+// at the end of a call that waits, of which a program has a few.
+const maxFrames = 64
+
+// interrupted notes that a signal is delivered to a thread at rip.
+func (m *fastMM) interrupted(rip uint64) {
+	switch {
+	case slices.Contains(m.frames, rip):
+	case len(m.frames) == maxFrames:
+		m.fixed = true
+	default:
+		m.frames = append(slices.Clip(m.frames), rip) // children share what is there
 	}
+}
+
+// resumable reports whether a handler may go back into the bytes of s: to where
+// it came from, or to make the call again (handle_signal in arch/x86/kernel/signal.c).
+func (m *fastMM) resumable(s *fastpath.Site) bool {
+	return slices.ContainsFunc(m.frames, func(rip uint64) bool {
+		return rip > s.Start && rip <= s.End() || rip-2 > s.Start && rip-2 <= s.End()
+	})
 }
 
 // armFast says how many calls the thread that runs next may make without us.
@@ -95,7 +112,7 @@ func (k *Kernel) speedUp(t *Task) {
 // near by. It returns the site of the first, or nil if it stays.
 func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	m := &t.proc.mm.fast
-	if k.fast == nil || !m.mapped || addr < fastpath.End && addr >= fastpath.Base || m.handler || m.ignored && k.handles(t) {
+	if k.fast == nil || !m.mapped || addr < fastpath.End && addr >= fastpath.Base || m.fixed {
 		return nil
 	}
 	if addr == t.proc.vdsoBase+k.vdsoCall {
@@ -109,7 +126,7 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	}
 	var at *fastpath.Site
 	for _, s := range list {
-		if k.occupied(t, s) {
+		if m.resumable(s) || k.occupied(t, s) {
 			continue
 		}
 		if !k.patch(t, s) {
@@ -147,12 +164,6 @@ func (k *Kernel) replaceKnown(t *Task, start uint64) {
 			return
 		}
 	}
-}
-
-// handles reports whether t's process handles a signal that others ignore.
-func (k *Kernel) handles(t *Task) bool {
-	s, ok := readSigState(t.tid)
-	return !ok || s.caught&defaultIgnored != 0
 }
 
 // occupied reports whether another thread stands inside the bytes of s, or at
@@ -237,18 +248,19 @@ func (k *Kernel) findSite(t *Task, addr uint64) *fastpath.Site {
 
 // leaveRegion takes t, which stops for a signal inside the region's code, out
 // of it, so that the handler finds the call not begun or ended.
-func (k *Kernel) leaveRegion(t *Task) (bool, error) {
+func (k *Kernel) leaveRegion(t *Task) error {
 	if k.fast == nil || !t.proc.mm.fast.mapped {
-		return false, nil
+		return nil
 	}
 	var r ptrace.Regs
 	if err := ptrace.GetRegs(t.tid, &r); err != nil {
-		return false, ignoreGone(err)
+		return ignoreGone(err)
 	}
-	if !fastpath.InCode(r.Rip) {
-		return false, nil
+	if fastpath.InCode(r.Rip) {
+		return k.stepOut(t) // into a stub, which stays
 	}
-	return false, k.stepOut(t)
+	t.proc.mm.fast.interrupted(r.Rip)
+	return nil
 }
 
 // trapFlag is TF in RFLAGS: trap after the next instruction.
@@ -277,6 +289,11 @@ func (k *Kernel) stepOut(t *Task) error {
 		_, st, err := ptrace.Wait(t.tid, 0)
 		if err != nil || st.Dead() {
 			return err
+		}
+		if st.Event() == unix.PTRACE_EVENT_EXEC {
+			// Between entering the code for execve and the call nothing of the
+			// container's can send a signal.
+			return fmt.Errorf("%s: a signal came from outside the container during execve", t.proc.describe())
 		}
 		if !st.Stopped() || st.StopSignal() != unix.SIGTRAP || st.Event() != 0 {
 			break

@@ -25,10 +25,9 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 			return false, err
 		}
 	}
-	if ok, err := k.leaveRegion(t); ok || err != nil {
+	if err := k.leaveRegion(t); err != nil {
 		return false, err
 	}
-	t.proc.mm.fast.signalled(sig)
 	k.stats.Signals++
 	k.fixSigInfo(t, sig)
 	k.logSignal(t, sig)
