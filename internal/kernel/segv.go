@@ -22,6 +22,8 @@ const (
 	sigIgn = 1
 
 	saResetHand = 0x80000000 // SA_RESETHAND
+
+	sigsetSize = 8 // of the kernel's sigset_t
 )
 
 func (a *segvAction) handler() uint64 { return binary.LittleEndian.Uint64(a.act[:]) }
@@ -62,15 +64,12 @@ func sysSigaction(k *Kernel, t *Task) verdict {
 		return pass
 	}
 	var act [32]byte
-	if !t.read(addr, act[:]) {
-		return pass // EFAULT
+	if t.arg(3) == sigsetSize && t.read(addr, act[:]) {
+		// Set even where the old action cannot be stored (rt_sigaction in
+		// kernel/signal.c).
+		t.proc.segv.act = act
 	}
-	t.onExit = func(t *Task) {
-		if t.result() == 0 {
-			t.proc.segv.act = act
-		}
-	}
-	return toExit
+	return pass
 }
 
 // restoreSegv undoes what the kernel did to the disposition of SIGSEGV when
