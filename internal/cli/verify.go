@@ -95,7 +95,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	if err != nil {
 		return exitTrouble, err
 	}
-	p.Only = settings.GuestPaths(v.only, flags)
+	p.Only = settings.GuestPaths(v.only, p.Workdir)
 	ctx, cancel := a.interruptible(cmd.Context())
 	defer cancel(nil)
 	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
@@ -157,7 +157,7 @@ func (a App) program(fs *pflag.FlagSet, flags settings.Flags, args []string, dir
 	}
 	return &verify.Program{
 		Self: self, Flags: settings.Absolute(given(fs, own...), spec, flags, a.Host), Inputs: spec.Inputs, Command: args,
-		Env: a.Host.Env, EnvKeep: spec.HostEnvNames, EnvAll: flags.EnvHost, Image: spec.Image != "host", Dir: dir,
+		Env: a.Host.Env, EnvKeep: spec.HostEnvNames, EnvAll: flags.EnvHost, Image: spec.Image != "host", Dir: dir, Workdir: spec.Workdir,
 	}, nil
 }
 

@@ -37,8 +37,9 @@ type Config struct {
 
 // Mount grafts a layer at a guest path. Later mounts cover earlier ones.
 type Mount struct {
-	Guest string `json:"guest"` // absolute clean path in the guest; "/" for the image
-	Ref   string `json:"ref"`   // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"
+	Guest string `json:"guest"`           // absolute clean path in the guest; "/" for the image
+	Ref   string `json:"ref"`             // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"; or "sha256:HEX" in Store
+	Store string `json:"store,omitempty"` // directory of the store that holds Ref
 	// KeepMtime keeps the host's times instead of the epoch.
 	KeepMtime   bool   `json:"keep_mtime"`
 	FollowLinks bool   `json:"follow_links"` // follow symlinks that lead out of an input

@@ -3,9 +3,18 @@ package detfs
 import (
 	"dettrace/internal/digests"
 	"dettrace/internal/image"
+	images "dettrace/internal/store"
 )
 
-// openImage opens a mount's layer as package image understands it.
+// openImage opens a mount's layer: an image of the store, or what package
+// image understands.
 func openImage(m Mount, epoch int64, known *digests.Cache) (image.Layer, error) {
-	return image.Open(m.Ref, image.Options{KeepMtime: m.KeepMtime, Follow: m.FollowLinks, Epoch: epoch, Digests: known})
+	if m.Store == "" {
+		return image.Open(m.Ref, image.Options{KeepMtime: m.KeepMtime, Follow: m.FollowLinks, Epoch: epoch, Digests: known})
+	}
+	s, err := images.Open(m.Store)
+	if err != nil {
+		return nil, err
+	}
+	return s.OpenLayer(m.Ref, epoch)
 }

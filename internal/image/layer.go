@@ -4,7 +4,11 @@
 // inode numbers, directory order, times or file system type.
 package image
 
-import "io"
+import (
+	"io"
+
+	"dettrace/internal/rootfs"
+)
 
 // Layer is one read-only tree. Layers are used by one goroutine at a time.
 type Layer interface {
@@ -63,10 +67,7 @@ type Dirent struct {
 }
 
 // Xattr is one extended attribute.
-type Xattr struct {
-	Name  string
-	Value []byte
-}
+type Xattr = rootfs.Xattr
 
 // File is an open regular file of a layer.
 type File interface {

@@ -46,7 +46,7 @@ func get(l Layer, p string) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range components(p) {
+	for _, c := range strings.FieldsFunc(p, func(r rune) bool { return r == '/' }) {
 		if n, err = n.Lookup(c); err != nil {
 			return nil, err
 		}

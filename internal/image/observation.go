@@ -129,8 +129,8 @@ func sortObservations(obs []Observation) {
 	})
 }
 
-// contentNode is a node that knows the digest of its content.
-type contentNode interface{ contentDigest() (string, error) }
+// contentNode is a node that knows the digest of its content, as "sha256:HEX".
+type contentNode interface{ ContentDigest() (string, error) }
 
 // observe asks n, found at path, for what an observation of this kind tells.
 func observe(n Node, path, kind string, epoch int64) (Observation, error) {
@@ -156,7 +156,7 @@ func observe(n Node, path, kind string, epoch int64) (Observation, error) {
 		if !ok {
 			return o, fmt.Errorf("%s: content without a digest", path)
 		}
-		o.Digest, err = c.contentDigest()
+		o.Digest, err = c.ContentDigest()
 	default:
 		err = fmt.Errorf("%s: unknown observation %q", path, kind)
 	}

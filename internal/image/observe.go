@@ -77,8 +77,8 @@ func (l *lazy) eachSeen(do func(path string, n *lnode) error) error {
 	return nil
 }
 
-// contentDigest implements contentNode.
-func (n *lnode) contentDigest() (string, error) {
+// ContentDigest implements contentNode.
+func (n *lnode) ContentDigest() (string, error) {
 	l := n.l
 	if d, ok := l.digests[n]; ok {
 		return d, nil

@@ -83,12 +83,13 @@ func (n *recNode) Xattrs() ([]Xattr, error) {
 	return n.Node.Xattrs()
 }
 
-func (n *recNode) contentDigest() (string, error) {
+// ContentDigest implements contentNode.
+func (n *recNode) ContentDigest() (string, error) {
 	c, ok := n.Node.(contentNode)
 	if !ok {
 		return "", fmt.Errorf("%s: content without a digest", n.path)
 	}
-	return c.contentDigest()
+	return c.ContentDigest()
 }
 
 // Observed implements Layer.

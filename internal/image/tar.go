@@ -6,10 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/rootfs"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +17,8 @@ import (
 // tarLayer is an archive: the index is in memory, content is read from the
 // archive itself (plain) or from a spool file without a name (compressed).
 type tarLayer struct {
-	tree    *tarTree
+	tree    *rootfs.Tree
+	epoch   int64
 	path    string
 	file    *os.File // the archive
 	plain   bool
@@ -49,14 +50,14 @@ func openTar(path string, opts Options) (Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &tarLayer{path: path, file: f, content: &spool{}}
-	if err := l.load(opts); err != nil {
+	l := &tarLayer{path: path, file: f, content: &spool{}, epoch: opts.Epoch}
+	if err := l.load(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *tarLayer) load(opts Options) (err error) {
+func (l *tarLayer) load() (err error) {
 	if l.before, err = stampOf(l.file); err != nil {
 		return err
 	}
@@ -78,14 +79,16 @@ func (l *tarLayer) load(opts Options) (err error) {
 		}
 		src, size = io.NewSectionReader(l.content, start, n), n
 	}
-	l.tree, err = indexTar(src, size, opts.Epoch, l.content, maxSparse)
+	l.tree, err = indexTar(src, size, l.content, maxSparse)
 	if err != nil {
 		return fmt.Errorf("broken archive: %w", err)
 	}
 	return nil
 }
 
-func (l *tarLayer) Root() (Node, error) { return l.tree.root, nil }
+func (l *tarLayer) Root() (Node, error) { return l.node(l.tree.Root), nil }
+
+func (l *tarLayer) node(n *rootfs.Node) tarNode { return tarNode{n, l.epoch} }
 
 // Observed is empty: Record remembers what was asked.
 func (l *tarLayer) Observed() ([]Observation, error) { return nil, nil }
@@ -110,69 +113,71 @@ func (l *tarLayer) Portable() bool { return true }
 
 func (l *tarLayer) Close() error { return errors.Join(l.file.Close(), l.content.Close()) }
 
-// tarTree is the index. Directories map names to inodes, so hard links are
-// several names of one tarNode.
-type tarTree struct {
-	root *tarNode
-}
-
 // tarNode is one inode of an archive.
 type tarNode struct {
-	meta     Meta
-	implied  bool  // a directory that only occurs in the names of others
-	mtime    int64 // as in the archive, ns
-	children map[string]*tarNode
-	target   string
-	xattrs   []Xattr
-	src      io.ReaderAt
-	off      int64
+	n     *rootfs.Node
+	epoch int64
 }
 
-func (n *tarNode) isDir() bool { return n.meta.Mode&unix.S_IFMT == unix.S_IFDIR }
-func (n *tarNode) isReg() bool { return n.meta.Mode&unix.S_IFMT == unix.S_IFREG }
+func (n tarNode) Meta() Meta {
+	m := Meta{
+		Mode: n.n.Mode, UID: n.n.UID, GID: n.n.GID, Size: n.n.Size, Rdev: n.n.Rdev,
+		// Few programs expect files from before 1970.
+		Mtime: min(max(n.n.Mtime, 0), n.epoch), Nlink: n.n.Nlink, Ino: n.n.Ino,
+	}
+	switch n.n.Type() {
+	case unix.S_IFDIR:
+		m.Size = dirSize
+		if n.n.Implied {
+			m.Mtime = n.epoch
+		}
+	case unix.S_IFLNK:
+		m.Size = int64(len(n.n.Target))
+	}
+	return m
+}
 
-func (n *tarNode) Meta() Meta { return n.meta }
-
-func (n *tarNode) Lookup(name string) (Node, error) {
-	if !n.isDir() {
+func (n tarNode) Lookup(name string) (Node, error) {
+	if !n.n.IsDir() {
 		return nil, fmt.Errorf("lookup: %s: %w", name, unix.ENOTDIR)
 	}
-	if c := n.children[name]; c != nil {
-		return c, nil
+	if c := n.n.Child(name); c != nil {
+		return tarNode{c, n.epoch}, nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (n *tarNode) ReadDir() ([]Dirent, error) {
-	if !n.isDir() {
+func (n tarNode) ReadDir() ([]Dirent, error) {
+	if !n.n.IsDir() {
 		return nil, fmt.Errorf("readdir: %w", unix.ENOTDIR)
 	}
-	out := make([]Dirent, 0, len(n.children))
-	for name, c := range n.children {
-		out = append(out, Dirent{Name: name, Ino: c.meta.Ino, Type: c.meta.Mode & unix.S_IFMT})
+	names := n.n.Names()
+	out := make([]Dirent, 0, len(names))
+	for _, name := range names {
+		c := n.n.Child(name)
+		out = append(out, Dirent{Name: name, Ino: c.Ino, Type: c.Type()})
 	}
-	slices.SortFunc(out, func(a, b Dirent) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
-func (n *tarNode) Readlink() (string, error) {
-	if n.meta.Mode&unix.S_IFMT != unix.S_IFLNK {
+func (n tarNode) Readlink() (string, error) {
+	if n.n.Type() != unix.S_IFLNK {
 		return "", fmt.Errorf("readlink: %w", unix.EINVAL)
 	}
-	return n.target, nil
+	return n.n.Target, nil
 }
 
-func (n *tarNode) Open() (File, error) {
-	if !n.isReg() {
+func (n tarNode) Open() (File, error) {
+	if !n.n.IsRegular() {
 		return nil, fmt.Errorf("open: %w", unix.EINVAL)
 	}
-	if n.meta.Size == 0 {
+	if n.n.Size == 0 {
 		return tarFile{strings.NewReader("")}, nil
 	}
-	return tarFile{io.NewSectionReader(n.src, n.off, n.meta.Size)}, nil
+	return tarFile{io.NewSectionReader(n.n.Source, n.n.Offset, n.n.Size)}, nil
 }
 
-func (n *tarNode) Xattrs() ([]Xattr, error) { return n.xattrs, nil }
+func (n tarNode) Xattrs() ([]Xattr, error) { return n.n.Xattrs, nil }
 
 // tarFile is a section of the archive; there is nothing to close.
 type tarFile struct{ io.ReaderAt }

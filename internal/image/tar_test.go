@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/rootfs"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -94,6 +95,7 @@ func TestTar(t *testing.T) {
 		{"symlink component inside", []ent{dir("usr/bin"), sym("bin", "usr/bin"), reg("bin/f", "x")}, "bin->usr/bin usr/bin/f=x"},
 		{"absolute symlink component stays inside", []ent{dir("etc"), sym("l", "/etc"), reg("l/f", "x")}, "etc/f=x"},
 		{"symlink component with dotdot stays inside", []ent{dir("etc"), sym("l", "../../../etc"), reg("l/f", "x")}, "etc/f=x"},
+		{"dangling symlink component makes its target", []ent{sym("l", "/run/x"), reg("l/g", "x")}, "run/x/g=x l->/run/x"},
 		{"whiteout is a file", []ent{reg("d/.wh.f", "")}, "d/.wh.f="},
 		{"long name", []ent{reg(strings.Repeat("long/", 60)+"f", "x")}, strings.Repeat("long/", 60) + "f=x"},
 		{"git archive header", []ent{{tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": "c"}}, ""}, reg("f", "x")}, "f=x !pax_global_header"},
@@ -137,7 +139,6 @@ func TestTarRefused(t *testing.T) {
 		{"hard link to directory", pack(t, dir("d"), hard("g", "d")), "is a directory"},
 		{"hard link leads out", pack(t, hard("g", "../../etc/passwd")), "does not come before"},
 		{"parent is a file", pack(t, reg("f", "x"), reg("f/g", "x")), "not a directory"},
-		{"parent link dangles", pack(t, sym("l", "/nowhere"), reg("l/g", "x")), "no such file"},
 		{"parent links loop", pack(t, sym("a", "b"), sym("b", "a"), reg("a/g", "x")), "too many levels"},
 		{"root is a file", pack(t, reg("/.", "x")), "not a directory"},
 		{"component too long", pack(t, reg(strings.Repeat("n", 300), "x")), "name too long"},
@@ -187,7 +188,7 @@ func TestTarMetadata(t *testing.T) {
 		t.Errorf("g: %+v", g)
 	}
 	xs, err := mustGet(t, l, "f").Xattrs()
-	if got := fmt.Sprint(xs); err != nil || got != fmt.Sprint([]Xattr{{"user.a", []byte("1")}, {"user.b", []byte("2\x00")}}) {
+	if got := fmt.Sprint(xs); err != nil || got != fmt.Sprint([]Xattr{{Name: "user.a", Value: []byte("1")}, {Name: "user.b", Value: []byte("2\x00")}}) {
 		t.Errorf("xattrs %v %v", got, err)
 	}
 	if m := mustGet(t, l, "late").Meta(); m.Mtime != testEpoch {
@@ -328,24 +329,24 @@ func FuzzTarIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var sp spool
 		defer sp.Close()
-		tree, err := indexTar(bytes.NewReader(b), int64(len(b)), testEpoch, &sp, 1<<20)
+		tree, err := indexTar(bytes.NewReader(b), int64(len(b)), &sp, 1<<20)
 		if err != nil {
 			return
 		}
-		err = tree.walk(func(p string, n *tarNode) error {
-			if n.meta.Ino < 16 || n.meta.Nlink < 1 || (n.isDir() && n.meta.Nlink != 1) || n.meta.Mtime > testEpoch {
-				t.Errorf("%s: %+v", p, n.meta)
+		l := &tarLayer{tree: tree, epoch: testEpoch}
+		err = tree.Walk(func(p string, n *rootfs.Node) error {
+			m := l.node(n).Meta()
+			if m.Ino < 16 || m.Nlink < 1 || (n.IsDir() && m.Nlink != 1) || m.Mtime > testEpoch {
+				t.Errorf("%s: %+v", p, m)
 			}
 			if !strings.HasPrefix(p, "/") || strings.Contains(p, "/../") {
 				t.Errorf("path %q", p)
 			}
-			if n.isReg() {
-				if _, err := n.contentDigest(); err != nil {
-					t.Errorf("%s: %v", p, err)
-				}
-			}
 			return nil
 		})
 		must(t, err)
+		if _, err := l.Digest(); err != nil {
+			t.Error(err)
+		}
 	})
 }

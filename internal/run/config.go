@@ -21,7 +21,7 @@ func (c *container) fsConfig() detfs.Config {
 		SingleID: c.mode == sandbox.IDsSingle,
 		Profile:  s.Profile,
 		Digests:  s.Digests,
-		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Label: "image"}},
+		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Store: s.Store, Label: "image"}},
 		Dirs:     baseDirs(s.Workdir),
 		Static: []detfs.StaticTree{
 			{Name: "proc", Files: procfs.Proc(c.mach)},

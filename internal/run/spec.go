@@ -9,6 +9,7 @@ import (
 	"dettrace/internal/detfs"
 	"dettrace/internal/report"
 	"dettrace/internal/schedule"
+	"dettrace/internal/store"
 )
 
 // Exit statuses of dettrace's own failures; anything else is the guest's.
@@ -22,7 +23,9 @@ const (
 // Spec is everything a run depends on, already resolved: no defaults are
 // taken from the host after this point.
 type Spec struct {
-	Image           string // "host", "dir:PATH", "tar:PATH" (absolute paths)
+	Image           string       // "host", "dir:PATH", "tar:PATH" (absolute paths), or "sha256:HEX" in Store
+	Store           string       // directory of the store; "" when Image is not from there
+	Config          store.Config // of the image
 	Inputs          []Input
 	Workdir         string   // absolute guest path
 	Command         []string // argv

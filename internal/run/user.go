@@ -18,7 +18,7 @@ type user struct {
 	name, home string
 }
 
-// resolveUser turns "", "UID[:GID]" or "NAME" into ids; names are looked up in
+// resolveUser turns "" or USER[:GROUP] into ids; names are looked up in
 // the guest's own /etc/passwd and /etc/group.
 func resolveUser(s string, fs *detfs.Client) (user, error) {
 	if s == "" || s == "0" || s == "0:0" || s == "root" {
@@ -54,11 +54,9 @@ func resolveUser(s string, fs *detfs.Client) (user, error) {
 		}
 	}
 	if hasGroup {
-		id, err := strconv.ParseUint(group, 10, 32)
-		if err != nil {
-			return user{}, fmt.Errorf("group %q is not a number", group)
+		if u.gid, err = groupID(group, files["/etc/group"]); err != nil {
+			return user{}, err
 		}
-		u.gid = uint32(id)
 	}
 	for _, r := range records(files["/etc/group"], 4) {
 		for _, m := range strings.Split(r[3], ",") {
@@ -68,6 +66,18 @@ func resolveUser(s string, fs *detfs.Client) (user, error) {
 		}
 	}
 	return u, nil
+}
+
+func groupID(group string, file []byte) (uint32, error) {
+	if id, err := strconv.ParseUint(group, 10, 32); err == nil {
+		return uint32(id), nil
+	}
+	for _, r := range records(file, 4) {
+		if r[0] == group {
+			return number(r[2], 0), nil
+		}
+	}
+	return 0, fmt.Errorf("group %q is not in the image's /etc/group", group)
 }
 
 // environ adds HOME, USER and LOGNAME where the environment has none.

@@ -56,8 +56,9 @@ func notFromHost(name string) bool {
 }
 
 // setEnvironment decides epoch and environment together: a declared
-// SOURCE_DATE_EPOCH sets the clock unless --epoch does, and the variable
-// always says what the clock starts at unless -e gave it a value of its own.
+// SOURCE_DATE_EPOCH, or else the image's, sets the clock unless --epoch does,
+// and the variable always says what the clock starts at unless -e gave it a
+// value of its own.
 func setEnvironment(s *run.Spec, f Flags, host Host) error {
 	declared, taken, err := declaredEnv(f, host)
 	if err != nil {
@@ -65,6 +66,7 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 	}
 	s.HostEnvNames = taken
 	sde, hasSDE := Lookup(declared, "SOURCE_DATE_EPOCH")
+	ofImage, imageSDE := Lookup(s.Config.Env, "SOURCE_DATE_EPOCH")
 	s.EpochNS = DefaultEpoch * int64(time.Second)
 	switch {
 	case f.Epoch != "":
@@ -74,6 +76,10 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 	case hasSDE:
 		if s.EpochNS, err = parseSeconds(sde); err != nil {
 			return hint.With(fmt.Errorf("-e SOURCE_DATE_EPOCH=%s: %w", sde, err), "it sets the guest's clock; use --epoch to set the clock apart from it")
+		}
+	case imageSDE:
+		if s.EpochNS, err = parseSeconds(ofImage); err != nil {
+			return hint.With(fmt.Errorf("SOURCE_DATE_EPOCH=%s of the image: %w", ofImage, err), "set the clock with --epoch")
 		}
 	}
 	var env []string
@@ -85,6 +91,11 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 			continue // filled in by the run, which knows the image's passwd
 		}
 		env = append(env, v.Name+"="+v.Value)
+	}
+	for _, kv := range s.Config.Env {
+		if !strings.HasPrefix(kv, "SOURCE_DATE_EPOCH=") {
+			env = set(env, kv)
+		}
 	}
 	for _, kv := range declared {
 		env = set(env, kv)

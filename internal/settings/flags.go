@@ -6,12 +6,14 @@ import "github.com/spf13/pflag"
 // StringArray and not StringSlice: a comma is an ordinary character in a path
 // and in a value.
 func Register(fs *pflag.FlagSet, f *Flags) {
-	fs.StringVar(&f.Image, "image", "host", "initial file system: `REF` is \"host\" (this machine's system directories), a directory, or a tar (plain, gzip, zstd)")
+	fs.StringVar(&f.Image, "image", "host", "initial file system: `REF` is \"host\" (this machine's system directories), a directory, a tar, or an image of the store by name or sha256:PREFIX")
+	fs.StringVar(&f.Store, "store", "", "`DIR` of the store of images (default $DETTRACE_STORE, else dettrace/store in $XDG_DATA_HOME or ~/.local/share)")
+	fs.Var(&optional{&f.Entrypoint}, "entrypoint", "`CMD` in place of the image's Entrypoint and Cmd: a word, a JSON array, or '' for none")
 	fs.StringArrayVarP(&f.Inputs, "input", "i", nil, "`HOST[:GUEST]`: a host file or directory the guest sees, copy-on-write; GUEST \"same\" keeps the path (repeatable; the current directory is always at "+SourceDir+")")
 	fs.BoolVar(&f.NoDefaultInput, "no-default-input", false, "do not show the current directory at "+SourceDir)
 	fs.StringVar(&f.InputMtime, "input-mtime", "epoch", "file times of inputs: `epoch` or keep")
 	fs.BoolVar(&f.FollowInputs, "follow-inputs", false, "follow symlinks that lead out of an input")
-	fs.StringVarP(&f.Workdir, "workdir", "w", SourceDir, "guest `DIR` the command starts in; relative to "+SourceDir)
+	fs.StringVarP(&f.Workdir, "workdir", "w", "", "guest `DIR` the command starts in, relative to "+SourceDir+" (default the image's, else "+SourceDir+")")
 
 	fs.StringArrayVarP(&f.Outputs, "output", "o", nil, "`GUEST[:HOST]`: copy this path out after success; globs allowed (repeatable; HOST defaults to the same relative path below the current directory)")
 	fs.BoolVar(&f.Force, "force", false, "replace outputs that exist")
@@ -28,7 +30,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.SaveSchedule, "save-schedule", "", "write the order of threads that --schedule-seed chose to `FILE`")
 	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
 	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
-	fs.StringVar(&f.User, "user", "", "run as `UID[:GID]` or NAME of the image (default 0:0)")
+	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")
 	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose: `WHAT` is network (repeatable)")
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
 
@@ -49,3 +51,20 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.SetInterspersed(false) // what follows the command belongs to it
 	fs.SortFlags = false      // the order above is the order to read them in
 }
+
+// optional is a string flag that knows whether it was given.
+type optional struct{ p **string }
+
+func (o *optional) Set(s string) error {
+	*o.p = &s
+	return nil
+}
+
+func (o *optional) String() string {
+	if o.p == nil || *o.p == nil {
+		return ""
+	}
+	return **o.p
+}
+
+func (o *optional) Type() string { return "string" }

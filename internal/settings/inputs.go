@@ -13,37 +13,6 @@ import (
 	"dettrace/internal/run"
 )
 
-// setImage resolves --image to "host", "dir:PATH" or "tar:PATH".
-func setImage(s *run.Spec, f Flags, host Host) error {
-	kind, name := "", f.Image
-	switch {
-	case f.Image == "host":
-		s.Image = "host"
-		return nil
-	case f.Image == "":
-		return hint.With(errors.New("--image: empty"), imageAdvice)
-	case strings.HasPrefix(f.Image, "dir:"), strings.HasPrefix(f.Image, "tar:"):
-		kind, name = f.Image[:3], f.Image[4:]
-	}
-	full := hostPath(name, host.Dir)
-	info, err := os.Stat(full)
-	switch {
-	case err != nil:
-		return hint.With(fmt.Errorf("image %s: %w", name, reason(err)), imageAdvice)
-	case info.IsDir() && kind != "tar":
-		s.Image = "dir:" + full
-	case info.Mode().IsRegular() && kind != "dir":
-		s.Image = "tar:" + full
-	case kind == "dir":
-		return hint.With(fmt.Errorf("image %s: not a directory", name), imageAdvice)
-	default:
-		return hint.With(fmt.Errorf("image %s: neither a directory nor a tar file", name), imageAdvice)
-	}
-	return nil
-}
-
-const imageAdvice = "--image takes host, a directory, or a tar (plain, gzip, zstd)"
-
 // setInputs adds the declared inputs in order and the current directory in
 // front of them, unless one of them takes its place.
 func setInputs(s *run.Spec, f Flags, host Host) error {

@@ -37,24 +37,24 @@ func checkHostname(name string) error {
 	return nil
 }
 
-// checkUser checks the form UID, UID:GID or NAME; names are looked up in the
-// image later. 4294967295 is "no change" to chown(2) and not an id.
+const userAdvice = "UID[:GID], or names of the image, such as 1000:1000 or www-data:www-data"
+
+// checkUser checks the form USER[:GROUP], each a number or a name; names are
+// looked up in the image later. 4294967295 is "no change" to chown(2) and not
+// an id.
 func checkUser(user string) error {
 	if user == "" {
 		return nil
 	}
-	advice := "UID, UID:GID or a user name of the image, such as 1000:1000"
 	first, second, pair := strings.Cut(user, ":")
-	if pair && !isID(second) || pair && !isID(first) {
-		return hint.With(fmt.Errorf("--user %q: not UID:GID", user), advice)
-	}
-	if isID(first) {
-		return nil
-	}
-	if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`).MatchString(first) {
-		return hint.With(fmt.Errorf("--user %q: neither a number nor a name", user), advice)
+	if !isUser(first) || pair && !isUser(second) {
+		return fmt.Errorf("%q: neither a number nor a name", user)
 	}
 	return nil
+}
+
+func isUser(s string) bool {
+	return isID(s) || regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`).MatchString(s)
 }
 
 func isID(text string) bool {

@@ -10,7 +10,7 @@ import (
 // HostPaths are the flags of run whose values are paths of the host. A test
 // knows all others.
 func HostPaths() []string {
-	return []string{"image", "input", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
+	return []string{"image", "store", "input", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
 }
 
 // Absolute are the flags args ("--NAME=VALUE") with which a run started in any
@@ -23,8 +23,16 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 		switch name {
 		case "input", "no-default-input", "state-dir":
 			continue
+		case "store":
+			value = hostPath(value, host.Dir)
+			if spec.Store != "" {
+				continue // comes with the image
+			}
 		case "image":
-			if _, path, ok := strings.Cut(spec.Image, ":"); ok && strings.HasPrefix(path, "/") {
+			if spec.Store != "" {
+				out = append(out, "--store="+spec.Store)
+				value = spec.Image
+			} else if _, path, ok := strings.Cut(spec.Image, ":"); ok && strings.HasPrefix(path, "/") {
 				value = spec.Image
 			}
 		case "epoch":
@@ -39,10 +47,11 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 	return out
 }
 
-// GuestPaths makes paths or globs absolute as those of --output are.
-func GuestPaths(paths []string, f Flags) (out []string) {
+// GuestPaths makes paths or globs absolute as those of --output are; workdir is
+// that of the run.
+func GuestPaths(paths []string, workdir string) (out []string) {
 	for _, p := range paths {
-		out = append(out, guestPath(p, guestPath(f.Workdir, SourceDir)))
+		out = append(out, guestPath(p, workdir))
 	}
 	return out
 }

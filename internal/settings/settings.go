@@ -43,6 +43,8 @@ type Host struct {
 // Flags are the values of the command line as they were typed.
 type Flags struct {
 	Image           string
+	Store           string
+	Entrypoint      *string // nil: the image's
 	Inputs          []string
 	NoDefaultInput  bool
 	InputMtime      string
@@ -86,11 +88,7 @@ var errNoCommand = hint.With(errors.New("no command given"), "for example: dettr
 // Resolve makes the Spec. The files behind Log and Stdin are not opened here:
 // see Files.
 func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
-	if len(command) == 0 || command[0] == "" {
-		return run.Spec{}, errNoCommand
-	}
 	s := run.Spec{
-		Command:         command,
 		Force:           f.Force,
 		OutputOnFailure: f.OutputOnFailure,
 		WriteBack:       f.WriteBack,
@@ -102,10 +100,17 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		Stdout:          host.Stdout,
 		Stderr:          host.Stderr,
 		Diag:            host.Stderr,
-		Workdir:         guestPath(f.Workdir, SourceDir),
 	}
+	// The image comes first: its config decides what no flag does.
+	if err := setImage(&s, f, host); err != nil {
+		return run.Spec{}, err
+	}
+	if err := setCommand(&s, f, command); err != nil {
+		return run.Spec{}, err
+	}
+	s.Workdir = workdir(f.Workdir, s.Config.WorkingDir)
 	steps := []func(*run.Spec, Flags, Host) error{
-		setNumbers, setNames, setImage, setInputs, setEnvironment, setFiles, setOutputs,
+		setNumbers, setNames, setInputs, setEnvironment, setFiles, setOutputs,
 	}
 	for _, step := range steps {
 		if err := step(&s, f, host); err != nil {
@@ -146,10 +151,16 @@ func setNames(s *run.Spec, f Flags, _ Host) error {
 		return err
 	}
 	s.Hostname = f.Hostname
-	if err := checkUser(f.User); err != nil {
-		return err
-	}
 	s.User = f.User
+	if err := checkUser(f.User); err != nil {
+		return hint.With(fmt.Errorf("--user %w", err), userAdvice)
+	}
+	if f.User == "" {
+		s.User = s.Config.User
+		if err := checkUser(s.User); err != nil {
+			return hint.With(fmt.Errorf("user of the image %w", err), "name another one with --user")
+		}
+	}
 	allow, err := parseDoors(f.Allow)
 	s.Allow = allow
 	return err

@@ -188,7 +188,7 @@ func TestRefused(t *testing.T) {
 	dir := tree(t)
 	for _, c := range []struct{ args, message, advice string }{
 		{"", "no command given", "dettrace run -- make"},
-		{"--image nowhere true", "image nowhere: no such file", "host, a directory, or a tar"},
+		{"--image nowhere true", "image nowhere: no such file", "host, a directory, a tar"},
 		{"--image dir:file true", "image file: not a directory", "a directory"},
 		{"--image tar:sub true", "neither a directory nor a tar", "a tar"},
 		{"--image /dev/null true", "neither a directory nor a tar", "a tar"},
@@ -226,9 +226,9 @@ func TestRefused(t *testing.T) {
 		{"--timeout 0 true", "not a time", "1h30m"},
 		{"--timeout -5s true", "not a time", "1h30m"},
 		{"--hostname a_b true", "not a host name", "letters"},
-		{"--user a:b true", "not UID:GID", "1000:1000"},
+		{"--user a:b:c true", "neither a number nor a name", "1000:1000"},
 		{"--user 4294967295 true", "neither a number nor a name", "UID"},
-		{"--user 1:x true", "not UID:GID", "UID"},
+		{"--user 1: true", "neither a number nor a name", "UID"},
 		{"--allow time true", "no such door", "the doors are: network"},
 		{"--state-dir nowhere true", "no such file", "room"},
 		{"--state-dir file true", "not a directory", ""},

@@ -33,6 +33,7 @@ type Program struct {
 	EnvKeep []string // names in Env that the guest gets and that stay as they are
 	EnvAll  bool     // the guest gets Env: nothing in it is perturbed
 	Image   bool     // an image of the caller, that another user may not be able to read
+	Workdir string   // of the command, in the guest
 	Dir     string   // for files between us and the runs; the caller's to remove
 	Only    []string // guest paths (globs) to compare; none: all
 	runs    int
