@@ -48,32 +48,42 @@ func user() int {
 		cli.Complain(os.Stderr, err)
 		return run.ExitFailure
 	}
+	interrupt, forward := signals()
 	app := cli.App{
 		Host: settings.Host{
 			Dir: dir, Env: os.Environ(), Now: time.Now,
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		},
 		Run:       run.Run,
-		Interrupt: interrupted(),
+		Interrupt: interrupt,
+		Forward:   forward,
 	}
 	return app.Main(context.Background(), os.Args[1:])
 }
 
-// interrupted is closed at the first Ctrl-C, SIGTERM or hang-up; the run then
-// ends the guest and cleans up. A second one ends dettrace at once, and the
-// kernel ends the guest, whose namespace dies with us.
-func interrupted() <-chan struct{} {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+// signals gives a channel that is closed at the first Ctrl-C, SIGTERM or
+// hang-up; the run then ends the guest and cleans up. A second one ends dettrace
+// at once, and the kernel ends the guest, whose namespace dies with us. After
+// forward they all go to its channel instead, as do those that programs take
+// for a purpose of their own.
+func signals() (interrupt <-chan struct{}, forward func() <-chan os.Signal) {
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader of our output that went away is an EPIPE and not our death:
 	// the run still cleans up. A handler (unlike SIG_IGN) is not inherited.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
-		<-signals
+		<-caught
 		close(done)
-		again := <-signals
+		again := <-caught
 		os.Exit(128 + int(again.(syscall.Signal)))
 	}()
-	return done
+	return done, func() <-chan os.Signal {
+		passed := make(chan os.Signal, 64)
+		signal.Notify(passed, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+			syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+		signal.Stop(caught)
+		return passed
+	}
 }

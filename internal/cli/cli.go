@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,9 @@ type App struct {
 	Host      settings.Host
 	Run       func(context.Context, run.Spec) (run.Result, error)
 	Interrupt <-chan struct{}
+	// Forward hands the signals that dettrace is sent to the command of a run
+	// from then on: Interrupt is not closed any more.
+	Forward func() <-chan os.Signal
 }
 
 // Main runs args (without the program's name) and returns the exit status.

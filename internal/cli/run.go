@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
 	"dettrace/internal/hint"
 	"dettrace/internal/kernel"
 	"dettrace/internal/run"
@@ -58,6 +59,9 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 		return run.ExitFailure, err
 	}
 	spec.Interrupt = a.Interrupt
+	if door.Open(spec.Allow).Signals && a.Forward != nil {
+		spec.Signals = a.Forward()
+	}
 	stdin, err := settings.OpenStdin(&spec, flags, a.Host)
 	if err != nil {
 		return run.ExitFailure, err
@@ -134,7 +138,7 @@ func buffered(f *os.File) (io.Writer, func() error) {
 // registerCompletion tells the shell what each flag takes.
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "allow": settings.Doors(), "epoch": {"now"},
+		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"},
 	}
 	for name, values := range fixed {
 		directive := cobra.ShellCompDirectiveNoFileComp
@@ -144,5 +148,10 @@ func registerCompletion(cmd *cobra.Command) {
 		// Fails only for a flag that does not exist; a test covers it.
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, directive))
 	}
+	var doors []cobra.Completion
+	for _, d := range door.All() {
+		doors = append(doors, cobra.CompletionWithDesc(d.Name, d.Opens))
+	}
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(doors, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("state-dir")
 }

@@ -32,6 +32,7 @@ type Config struct {
 	SingleID bool   `json:"single_id"`
 	Profile  bool   `json:"profile"`   // measure how long requests take
 	Digests  string `json:"digests"`   // file in which content digests are kept between runs (see package digests); "" = none
+	HostTime bool   `json:"host_time"` // times are the host's, not SetNow's
 	MaxBytes uint64 `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
 }
 
@@ -96,6 +97,7 @@ type StaticFile struct {
 	// the volume only. It must be below 2^32 and used once per volume.
 	Serial uint32 `json:"serial,omitempty"`
 	Hidden bool   `json:"hidden,omitempty"` // no listing shows it
+	Door   string `json:"door,omitempty"`   // the door that its content came through: Summary.Doors
 }
 
 // SerialIno is the inode number of a StaticFile with Serial in a volume.
@@ -169,6 +171,7 @@ type Summary struct {
 	ChangesDigest string                    `json:"changes_digest"`
 	Changed       int                       `json:"changed"`  // number of changed paths
 	Requests      map[string]stopwatch.Span `json:"requests"` // FUSE requests by opcode name; times with Profile
+	Doors         []string                  `json:"doors"`    // StaticFile.Door of those that were read, in that order
 }
 
 // LayerSummary describes one mount at the end of the run.

@@ -163,6 +163,9 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 		n.flags |= flagHidden
 	}
 	f.number(d, n, s)
+	if s.Door != "" {
+		f.doors[n.ino] = s.Door
+	}
 	n.size = int64(len(s.Content))
 	n.basesz = n.size
 	if s.Link {

@@ -3,6 +3,7 @@ package detfs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -173,6 +174,9 @@ func (f *fsys) Read(r *fuse.Request, off int64, dst []byte) (int, syscall.Errno)
 	}
 	if !n.isReg() {
 		return 0, syscall.EINVAL
+	}
+	if d := f.doors[n.ino]; d != "" && !slices.Contains(f.doorsUsed, d) {
+		f.doorsUsed = append(f.doorsUsed, d)
 	}
 	k, err := f.readNode(n, dst, off)
 	if err != nil {

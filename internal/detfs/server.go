@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"dettrace/internal/fuse"
+	"dettrace/internal/host"
 	"dettrace/internal/stopwatch"
 )
 
@@ -181,7 +182,11 @@ func (s *server) init(cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	f := newFsys(*cfg, st, s.now, s.page.fail)
+	now := s.now
+	if cfg.HostTime {
+		now = host.Now
+	}
+	f := newFsys(*cfg, st, now, s.page.fail)
 	if err := f.build(s.open); err != nil {
 		return err
 	}
@@ -268,7 +273,7 @@ func (s *server) learned(list bool) ([]Learned, error) {
 // finish verifies the layers and sums the run up. The changes come first: they
 // hold what the guest took over from the layers without reading it.
 func (s *server) finish(digest bool) (*Summary, error) {
-	sum := &Summary{}
+	sum := &Summary{Doors: s.f.doorsUsed}
 	if digest {
 		h := sha256.New()
 		if err := s.f.writeTar(h, TarRequest{Changes: true}); err != nil {

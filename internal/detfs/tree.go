@@ -45,11 +45,15 @@ type fsys struct {
 	st      *store
 	open    lowerFiles
 	lost    error // first fatal error
+
+	doors     map[uint64]string // StaticFile.Door by inode number
+	doorsUsed []string          // of those that were read
 }
 
 func newFsys(cfg Config, st *store, now func() int64, fail func(error)) *fsys {
 	f := &fsys{
 		cfg: cfg, now: now, fail: fail, st: st, nextIno: firstNewIno,
+		doors:   map[uint64]string{},
 		digests: digests.Open(cfg.Digests),
 		nodes:   make([]*node, 1, 1024), // node number 0 is no node
 	}

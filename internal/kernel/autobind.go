@@ -28,7 +28,7 @@ func (k *Kernel) autobind(f *file) unix.Errno {
 	if err != nil {
 		return errnoOf(err)
 	}
-	if k.cfg.Network {
+	if k.cfg.Open.Network {
 		k.ownName(fmt.Sprintf("\x00%05x", k.autobound))
 	}
 	return 0

@@ -63,8 +63,10 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 		}
 		return nil
 	}
-	if err := call("prctl(PR_SET_TSC)", unix.SYS_PRCTL, unix.PR_SET_TSC, unix.PR_TSC_SIGSEGV); err != nil {
-		return err
+	if !k.cfg.Open.Time {
+		if err := call("prctl(PR_SET_TSC)", unix.SYS_PRCTL, unix.PR_SET_TSC, unix.PR_TSC_SIGSEGV); err != nil {
+			return err
+		}
 	}
 	p, err := k.newProcess(g.Pid, nil)
 	if err != nil {

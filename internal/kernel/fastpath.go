@@ -68,9 +68,9 @@ func (m *fastMM) resumable(s *fastpath.Site) bool {
 // armFast says how many calls the thread that runs next may make without us.
 func (k *Kernel) armFast() {
 	if k.fast != nil {
-		n := k.sched.Budget(tickNS)
-		k.fast.Arm(n, k.Now(), k.tsc(), tickNS)
-		k.cfg.SetBudget(n, tickNS)
+		n := k.sched.Budget(k.tick)
+		k.fast.Arm(n, k.Now(), k.tsc(), k.tick)
+		k.cfg.SetBudget(n, k.tick)
 	}
 }
 
@@ -85,7 +85,7 @@ func (k *Kernel) countServed(t *Task) {
 	}
 	k.stats.Events += uint64(n)
 	k.stats.Served += uint64(n)
-	k.sched.Events(n, tickNS)
+	k.sched.Events(n, k.tick)
 	k.progress = true
 	t.restart = restart{}
 	k.setNow()

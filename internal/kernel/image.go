@@ -67,7 +67,7 @@ func (k *Kernel) writeAuxv(t *Task, sp uint64, stack []byte, a *vdso.Auxv) error
 		from, to = min(from, addr), max(to, addr+uint64(len(b)))
 		return true
 	}
-	ok := a.Random == 0 || put(a.Random, k.rand.bytes(16))
+	ok := a.Random == 0 || put(a.Random, k.random(16))
 	for _, p := range a.Patches {
 		ok = ok && put(p.Addr, binary.LittleEndian.AppendUint64(nil, p.Value))
 	}

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
 	"dettrace/internal/fastpath"
 	"dettrace/internal/inet"
 	"dettrace/internal/machine"
@@ -44,8 +45,8 @@ type Config struct {
 	Policy  sched.Policy // nil: the default order of threads
 	// ScheduleSeed is where Policy comes from, for the log.
 	ScheduleSeed uint64
-	SingleID     bool  // only guest id 0 is mapped
-	Network      bool  // door: the host's network
+	SingleID     bool // only guest id 0 is mapped
+	Open         door.Set
 	PidsMax      int64 // processes that the guest may have, 0 for no limit of its own
 
 	FuseDev, ProcDev, DevptsDev, MqueueDev uint64 // st_dev of the guest's mounts
@@ -79,6 +80,8 @@ type Config struct {
 // Kernel is one run's virtual kernel.
 type Kernel struct {
 	cfg      Config
+	tick     int64     // ns that an event takes
+	host     hostClock // with the door time
 	sched    *sched.Sched
 	norm     *procfs.Normaliser
 	rand     *stream
@@ -141,6 +144,7 @@ type Kernel struct {
 	roomySignals rlimit
 	spinners     int // tasks that wait in a pure loop
 	heart        heartbeat
+	outside      outsideSignals
 	stopped      atomic.Pointer[stopReason]
 	nsfd         int // our handle on the guest's pid namespace, -1 if it cannot translate
 
@@ -184,6 +188,11 @@ func New(cfg Config) (*Kernel, error) {
 		ended:   map[int]*deadProcess{},
 		rand:    newStream(cfg.Seed, "getrandom"),
 		nsfd:    -1,
+		tick:    tickNS,
+	}
+	if cfg.Open.Time {
+		k.tick, k.host = 0, newHostClock()
+		k.catchUp()
 	}
 	k.sched.SetPolicy(cfg.Policy)
 	var err error
@@ -195,7 +204,7 @@ func New(cfg Config) (*Kernel, error) {
 		return nil, err
 	}
 	k.norm = k.newNormaliser()
-	k.norm.Random = func(p []byte) { copy(p, k.rand.bytes(len(p))) }
+	k.norm.Random = func(p []byte) { copy(p, k.random(len(p))) }
 	k.inodes.init()
 	k.inet = inet.NewTable(k.inetAlive)
 	k.futexes.init()
@@ -212,7 +221,8 @@ func New(cfg Config) (*Kernel, error) {
 	if cfg.Trace != nil {
 		k.trace = newTracer(cfg.Trace)
 	}
-	if !k.logging() && cfg.Policy == nil && !cfg.NoFast { // a log and a policy want every call
+	// A log and a policy want every call; where addresses are random no site is met twice.
+	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR {
 		k.fast = cfg.Fast
 	}
 	k.roomySignals = k.startLimits().signals
@@ -264,7 +274,8 @@ const (
 // event counts one event of the running thread and moves the clock.
 func (k *Kernel) event(t *Task) {
 	k.stats.Events++
-	if k.sched.Event(tickNS) {
+	k.catchUp()
+	if k.sched.Event(k.tick) {
 		t.preempt = true
 	}
 	k.setNow()

@@ -34,6 +34,8 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		if err := k.cfg.FSErr(); err != nil {
 			return ptrace.Status{}, err
 		}
+		k.catchUp()
+		k.forwardSignals()
 		k.fireTimers() // first: a timerfd's expiration makes a descriptor ready
 		k.wakeReady()
 		k.wakeTTY()
@@ -48,6 +50,9 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 				continue
 			}
 			if !k.sched.Jump() {
+				if k.awaitSignal() {
+					continue
+				}
 				return ptrace.Status{}, k.deadlock()
 			}
 			k.setNow()
@@ -146,6 +151,10 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 	case unix.PTRACE_EVENT_STOP:
 		if st.GroupStop() {
 			return true, k.groupStop(t, st.StopSignal())
+		}
+		if t.nudged && k.cfg.Open.Time {
+			t.preempt = true // timers and others have had to wait long enough
+			return false, nil
 		}
 		if t.nudged {
 			return k.spinStop(t, int(k.heart.steps.Load()))

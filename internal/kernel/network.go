@@ -16,7 +16,7 @@ import (
 
 // isOutside reports whether what f waits for is decided outside.
 func (k *Kernel) isOutside(f *file) bool {
-	if !k.cfg.Network || f.class != fdSocket {
+	if !k.cfg.Open.Network || f.class != fdSocket {
 		return false
 	}
 	fam, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)

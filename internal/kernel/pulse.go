@@ -61,6 +61,7 @@ func (k *Kernel) Nudge(resumes uint64, steps int) {
 // nudged interrupts t, the running thread, after a wait for it was ended by a
 // nudge.
 func (k *Kernel) nudged(t *Task) {
+	k.forwardSignals() // t stops for those that are its own
 	h := &k.heart
 	if h.nudge.Swap(0) != h.resumes.Load() {
 		return

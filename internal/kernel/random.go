@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
+	"dettrace/internal/host"
 	"dettrace/internal/procfs"
 )
 
@@ -27,11 +29,32 @@ func (s *stream) bytes(n int) []byte {
 	return p
 }
 
+// random gives n random bytes: those of the seed, or the host's where that door is open.
+func (k *Kernel) random(n int) []byte {
+	if !k.cfg.Open.Random {
+		return k.rand.bytes(n)
+	}
+	k.door(door.Random)
+	p := make([]byte, n)
+	if err := host.Random(p); err != nil {
+		k.Stop(err)
+	}
+	return p
+}
+
 // BootID is what /proc/sys/kernel/random/boot_id says in a run with that seed.
 func BootID(seed uint64) string {
-	id := procfs.UUID([16]byte(newStream(seed, "boot id").bytes(16)))
-	return strings.TrimSpace(string(id))
+	return uuid(newStream(seed, "boot id").bytes(16))
 }
+
+// HostBootID is one of the host's entropy, of this run only.
+func HostBootID() (string, error) {
+	var b [16]byte
+	err := host.Random(b[:])
+	return uuid(b[:]), err
+}
+
+func uuid(b []byte) string { return strings.TrimSpace(string(procfs.UUID([16]byte(b)))) }
 
 // getrandom(2) never blocks: the pool is always initialised.
 func sysGetrandom(k *Kernel, t *Task) verdict {
@@ -40,7 +63,7 @@ func sysGetrandom(k *Kernel, t *Task) verdict {
 		return t.fail(unix.EINVAL)
 	}
 	n := int(min(t.arg(1), maxRandom))
-	if !t.write(t.arg(0), k.rand.bytes(n)) {
+	if !t.write(t.arg(0), k.random(n)) {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done(int64(n))

@@ -44,7 +44,7 @@ func (k *Kernel) fixSigInfo(t *Task, sig unix.Signal) {
 	}
 	code := int32(binary.LittleEndian.Uint32(si[8:]))
 	switch {
-	case sig == unix.SIGCHLD && code > 0:
+	case sig == unix.SIGCHLD && code > 0 && !k.cfg.Open.Time:
 		// si_utime, si_stime follow pid, uid, status (sigaction(2)).
 		clear(si[32:48])
 	case code == siUser && binary.LittleEndian.Uint32(si[16:]) == 0:

@@ -193,6 +193,7 @@ func (k *Kernel) execStop(t *Task) error {
 	p := t.proc
 	t.inCall = true
 	k.stats.Execs++
+	k.openAtExec()
 	for _, o := range append([]*Task(nil), p.tasks...) {
 		if o != t {
 			k.removeTask(o)

@@ -22,7 +22,7 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		return t.fail(unix.ECONNREFUSED)
 	}
 	k.autobindSender(&f)
-	if k.cfg.Network && f.class == fdSocket && k.strangeName(t, t.arg(1), t.intArg(2)) {
+	if k.cfg.Open.Network && f.class == fdSocket && k.strangeName(t, t.arg(1), t.intArg(2)) {
 		f.close()
 		return t.fail(unix.ECONNREFUSED)
 	}

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/door"
 )
 
 func sysUname(k *Kernel, t *Task) verdict {
@@ -19,6 +21,7 @@ func sysUname(k *Kernel, t *Task) verdict {
 
 // sysinfo(2): constant figures; uptime is logical.
 func sysSysinfo(k *Kernel, t *Task) verdict {
+	k.showMachine()
 	m := &k.cfg.Machine
 	up := uint64((k.Now() - m.BootTime) / 1e9)
 	v := []uint64{up, 0, 0, 0, m.MemTotal, m.MemTotal / 4 * 3, 0, 0, 0, 0, uint64(64), 0, 0, 1}
@@ -26,6 +29,14 @@ func sysSysinfo(k *Kernel, t *Task) verdict {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done(0)
+}
+
+// showMachine notes that the guest learns of the size of the machine, where it
+// is the host's. Files of /proc and /sys that do are noted by their server.
+func (k *Kernel) showMachine() {
+	if k.cfg.Open.Machine {
+		k.door(door.Machine)
+	}
 }
 
 // getcpu(2): the first CPU that the thread may use, and the first node.

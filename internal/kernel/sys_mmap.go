@@ -1,6 +1,11 @@
 package kernel
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
 
 // Which mappings stop says the row of mmap(2): shared ones, large ones and
 // those with flags that depend on the host's memory.
@@ -102,7 +107,12 @@ func sysMremap(k *Kernel, t *Task) verdict {
 func sysBrk(k *Kernel, t *Task) verdict {
 	const pieBase = 0x555555554000 // ELF_ET_DYN_BASE, where heaps of PIE programs begin
 	size := t.arg(0)
-	if size >= pieBase {
+	switch start, ok := uint64(0), k.cfg.Open.ASLR; {
+	case ok:
+		if start, ok = heapStart(t.tid); ok && size >= start {
+			size -= start
+		}
+	case size >= pieBase:
 		size -= pieBase
 	}
 	if size <= k.cfg.Machine.MemTotal || size > stackTop {
@@ -120,3 +130,19 @@ func sysBrk(k *Kernel, t *Task) verdict {
 
 // memfd_create(2) stops for huge pages only: as a kernel without hugetlbfs.
 func sysMemfdCreate(_ *Kernel, t *Task) verdict { return t.fail(unix.EINVAL) }
+
+// heapStart is where the heap of a thread's process begins: start_brk, field 47
+// of proc_pid_stat(5), counted from the state, which follows the name's end.
+func heapStart(tid int) (uint64, bool) {
+	b, err := readProc("/proc/" + strconv.Itoa(tid) + "/stat")
+	if err != nil {
+		return 0, false
+	}
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	const state, startBrk = 3, 47
+	if len(f) <= startBrk-state {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(f[startBrk-state]), 10, 64)
+	return n, err == nil && n != 0
+}

@@ -311,7 +311,7 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 		return k.epollNow(t)
 	}
 	w.fds = []waitFD{{fd: f.fd, events: unix.EPOLLIN}}
-	w.outside = k.cfg.Network && k.epollOutside(t, &f)
+	w.outside = k.cfg.Open.Network && k.epollOutside(t, &f)
 	t.wait = w
 	t.onTurn = func(t *Task) verdict {
 		w.fds = nil

@@ -216,6 +216,7 @@ func sysSchedGetaffinity(k *Kernel, t *Task) verdict {
 	if !ok {
 		return t.fail(unix.ESRCH)
 	}
+	k.showMachine()
 	b := o.attr.CPUs.Append(nil, cpus)
 	if !t.write(t.arg(2), b) {
 		return t.fail(unix.EFAULT)

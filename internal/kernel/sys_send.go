@@ -28,7 +28,7 @@ func sysSend(k *Kernel, t *Task) verdict {
 		return k.withoutDestination(t, func() verdict { return k.send(t, &f, fi) })
 	}
 	k.autobindSender(&f)
-	if k.cfg.Network && f.class == fdSocket && k.strangeReceiver(t) {
+	if k.cfg.Open.Network && f.class == fdSocket && k.strangeReceiver(t) {
 		f.close()
 		return t.fail(unix.ECONNREFUSED)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
 	"dettrace/internal/inet"
 )
 
@@ -17,8 +18,8 @@ func sysSocket(k *Kernel, t *Task) verdict {
 		return pass
 	}
 	inetFamily := fam == unix.AF_INET || fam == unix.AF_INET6 || fam == unix.AF_NETLINK
-	if k.cfg.Network && inetFamily {
-		k.door("network")
+	if k.cfg.Open.Network && inetFamily {
+		k.door(door.Network)
 		return pass
 	}
 	if !inetFamily {
@@ -121,7 +122,7 @@ func sysBind(k *Kernel, t *Task) verdict {
 				return t.done(0)
 			}
 		}
-		if k.cfg.Network && f.class == fdSocket {
+		if k.cfg.Open.Network && f.class == fdSocket {
 			k.noteName(t)
 		}
 		return pass

@@ -18,6 +18,9 @@ func sysWait(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_WAITID {
 		opt, ru = 3, t.arg(4)
 	}
+	if k.cfg.Open.Time {
+		ru = 0 // real times stay
+	}
 	if t.sigWake {
 		t.sigWake = false
 		k.fixRusageAtExit(t, ru)

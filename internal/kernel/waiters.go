@@ -6,6 +6,8 @@ import (
 	"sort"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/host"
 )
 
 // waitFD is one descriptor that a parked task waits for. The number is ours:
@@ -129,17 +131,17 @@ func (k *Kernel) waitOutside() bool {
 	for _, t := range k.order {
 		any = any || t.wait.outside
 	}
-	if !any {
+	when, timer := k.sched.NextTimer()
+	if !any && !(timer && k.cfg.Open.Time) {
 		return false
 	}
-	const slice = 200 // ms, after which a run that was stopped notices
 	left := int64(math.MaxInt64)
-	if when, ok := k.sched.NextTimer(); ok {
-		left = max(when-k.Now()+999_999, 0) / 1_000_000
+	if timer {
+		left = max(when-k.Now(), 0)
 	}
-	for k.stopped.Load() == nil && left > 0 {
-		n := min(left, slice)
-		if r := k.waiters.ready(int(n)); len(r) > 0 {
+	for k.stopped.Load() == nil && !k.outside.waiting() && left > 0 {
+		n := min(left, waitSlice)
+		if r := k.waiters.wait(n); len(r) > 0 {
 			for _, t := range r {
 				k.sched.Wake(t.th)
 			}
@@ -147,5 +149,19 @@ func (k *Kernel) waitOutside() bool {
 		}
 		left -= n
 	}
-	return k.stopped.Load() != nil
+	return k.stopped.Load() != nil || k.outside.waiting()
+}
+
+// waitSlice is the ns after which a wait for the outside notices that the run
+// was stopped.
+const waitSlice = 200e6
+
+// wait is ready that waits for up to ns, rounded up to ms where descriptors
+// are waited for.
+func (s *epollSet) wait(ns int64) []*Task {
+	if s.n == 0 {
+		host.Sleep(ns)
+		return nil
+	}
+	return s.ready(int((ns + 999_999) / 1_000_000))
 }

@@ -38,7 +38,10 @@ type Report struct {
 	// Uncontrolled is what the guest tried and dettrace refused or could
 	// not control. Empty is the good case.
 	Uncontrolled []Refusal `json:"uncontrolled"`
-	DoorsUsed    []string  `json:"doors_used"`
+	// DoorsUsed are the doors of Settings.Allow through which something came;
+	// Pure says that there are none: the run is a function of its inputs.
+	DoorsUsed []string `json:"doors_used"`
+	Pure      bool     `json:"pure"` // set by Write
 	// VisibleCPU is what of the host's CPU the guest could see, which a
 	// portable result must not depend on; empty when cpuid is virtual.
 	VisibleCPU []string `json:"visible_cpu"`
@@ -174,6 +177,7 @@ func (r Report) Write(w io.Writer) error {
 	r.Uncontrolled = slices.Clone(r.Uncontrolled)
 	slices.SortFunc(r.Uncontrolled, func(a, b Refusal) int { return strings.Compare(a.What+"\x00"+a.Errno, b.What+"\x00"+b.Errno) })
 	r.DoorsUsed = slices.Compact(slices.Sorted(slices.Values(r.DoorsUsed)))
+	r.Pure = len(r.DoorsUsed) == 0
 	r.Settings.Allow = slices.Sorted(slices.Values(r.Settings.Allow))
 	for _, list := range []*[]string{&r.Command, &r.Settings.Env, &r.Settings.Allow, &r.DoorsUsed, &r.VisibleCPU, &r.Skipped} {
 		if *list == nil {

@@ -15,19 +15,21 @@ import (
 // fsConfig says what the guest's tree is made of.
 func (c *container) fsConfig() detfs.Config {
 	s := &c.spec
+	proc, sys := c.machineFiles()
 	cfg := detfs.Config{
 		Epoch:    s.EpochNS,
 		StateDir: s.StateDir,
+		HostTime: c.open.Time,
 		SingleID: c.mode == sandbox.IDsSingle,
 		Profile:  s.Profile,
 		Digests:  s.Digests,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Store: s.Store, Label: "image"}},
 		Dirs:     baseDirs(s.Workdir),
 		Static: []detfs.StaticTree{
-			{Name: "proc", Files: procfs.Proc(c.mach)},
-			{Name: "sys", Files: append(procfs.Sys(c.mach), regionFile())},
+			{Name: "proc", Files: proc},
+			{Name: "sys", Files: append(sys, regionFile())},
 		},
-		Files: append(procfs.Etc(c.mach), deviceFiles()...),
+		Files: append(c.etcFiles(), deviceFiles()...),
 	}
 	for i := range cfg.Dirs {
 		for _, in := range s.Inputs {
@@ -89,7 +91,7 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 	return sandbox.Config{
 		Hostname: c.mach.Hostname, Domainname: c.mach.Domainname,
 		UID: c.user.uid, GID: c.user.gid, Groups: c.user.groups,
-		Cwd: s.Workdir, Network: allows(s.Allow, "network"),
+		Cwd: s.Workdir, Network: c.open.Network, ASLR: c.open.ASLR,
 		BindProc: procfs.ProcBind(), KeepProc: procfs.ProcKeep(), Rlimits: rlimits(s),
 		MemoryMax: s.Memory, PidsMax: s.Pids,
 		Stdin: in.guest, Stdout: out.guest, Stderr: errp.guest,

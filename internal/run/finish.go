@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
 	"dettrace/internal/kernel"
 )
 
@@ -18,7 +19,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		ctx, cancel = context.WithTimeout(ctx, spec.Timeout)
 		defer cancel()
 	}
-	c := &container{spec: spec}
+	c := &container{spec: spec, open: door.Open(spec.Allow)}
 	o, err := c.guestRun(ctx)
 	res := Result{Status: exitStatus(o, err)}
 	if err == nil {

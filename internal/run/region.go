@@ -26,8 +26,8 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it. stdio are our ends of the pipes to the guest's standard streams.
-func newRegion(box *sandbox.Sandbox, stdio ...*os.File) (*fastpath.Region, error) {
+// newRegion fills it. With hostTime it reads no clocks. stdio are our ends of the pipes to the guest's standard streams.
+func newRegion(box *sandbox.Sandbox, hostTime bool, stdio ...*os.File) (*fastpath.Region, error) {
 	var pipes []uint64
 	for _, f := range stdio {
 		if f == nil {
@@ -41,7 +41,7 @@ func newRegion(box *sandbox.Sandbox, stdio ...*os.File) (*fastpath.Region, error
 	}
 	image, volumes := detfs.MainVolume()
 	return fastpath.New(box.Shared, fastpath.Facts{
-		FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
+		HostTime: hostTime, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 	})
 }
 

@@ -33,7 +33,7 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 		LogicalTimeNS: o.logical,
 		Events:        o.stats.Events,
 		Stops:         report.CountStops(o.stats.Stops, callNames()),
-		DoorsUsed:     o.stats.Doors,
+		DoorsUsed:     append(o.stats.Doors, c.summary.Doors...),
 		VisibleCPU:    readHostCPU().visible(),
 		Host:          c.host(o),
 	}
@@ -117,7 +117,7 @@ func reasonOf(err error) string {
 func (c *container) settings() report.Settings {
 	s := &c.spec
 	return report.Settings{
-		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(s.CPUs, 1), Hostname: s.Hostname,
+		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), Hostname: s.Hostname,
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
 		Env: report.RedactEnv(s.Env, s.HostEnvNames), Allow: s.Allow,
 		MemoryMax: s.Memory, PidsMax: s.Pids, TimeoutSec: s.Timeout.Seconds(),

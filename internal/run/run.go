@@ -10,7 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/door"
 	"dettrace/internal/fastpath"
+	"dettrace/internal/host"
 	"dettrace/internal/kernel"
 	"dettrace/internal/machine"
 	"dettrace/internal/output"
@@ -30,7 +32,10 @@ var ErrInterrupted = errors.New("interrupted")
 // container is one run's parts, for orderly teardown in reverse order.
 type container struct {
 	spec  Spec
+	open  door.Set
 	mach  machine.Machine
+	began int64 // when the guest's clock starts, ns since 1970
+	cpus  int   // that the host lets us use
 	fs    *detfs.Client
 	src   Source // of outputs: fs, or what Spec.Record made of it
 	box   *sandbox.Sandbox
@@ -64,6 +69,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	// ptrace(2) binds a tracee to the thread that seized it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	c.cpus = host.CPUs()
 	pinToOneCPU()
 	if err := c.start(); err != nil {
 		return outcome{}, err
@@ -76,6 +82,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 		k.Reap()
 	}()
 	go c.watch(ctx, done)
+	go c.forward(done)
 	go c.guardRun(done)
 	filter, err := seccomp.Compile(syscalls.Table(), fastFilter(c.fast))
 	if err != nil {
@@ -93,7 +100,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
 	}
-	o := outcome{status: st, logical: k.Now() - c.spec.EpochNS, stats: k.Stats(), profile: k.Profile(), single: c.mode == sandbox.IDsSingle}
+	o := outcome{status: st, logical: k.Now() - c.began, stats: k.Stats(), profile: k.Profile(), single: c.mode == sandbox.IDsSingle}
 	return o, err
 }
 
@@ -115,18 +122,26 @@ func (c *container) watch(ctx context.Context, done <-chan struct{}) {
 	c.box.Kill()
 }
 
+// forward passes signals on to the command (door signals).
+func (c *container) forward(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case s := <-c.spec.Signals:
+			if sig, ok := s.(unix.Signal); ok {
+				c.kern.Signal(sig)
+			}
+		}
+	}
+}
+
 // start brings up file system, sandbox and virtual kernel.
 func (c *container) start() error {
 	s := &c.spec
 	c.mode = sandbox.DetectIDs()
-	c.mach = machine.Default(s.EpochNS)
-	c.mach.CPUs = max(s.CPUs, 1)
-	c.mach.BootID = kernel.BootID(s.Seed)
-	if s.Hostname != "" {
-		c.mach.Hostname = s.Hostname
-	}
-	if s.Memory > 0 {
-		c.mach.MemTotal = uint64(s.Memory)
+	if err := c.declareMachine(); err != nil {
+		return err
 	}
 	fs, err := detfs.Start(c.fsConfig())
 	if err != nil {
@@ -136,7 +151,7 @@ func (c *container) start() error {
 	if s.Record != nil {
 		c.src = s.Record(fs)
 	}
-	fs.SetNow(s.EpochNS)
+	fs.SetNow(c.began)
 	c.user, err = resolveUser(s.User, fs)
 	if err != nil {
 		return err
@@ -154,7 +169,7 @@ func (c *container) start() error {
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
 		f.Close()
 	}
-	if c.fast, err = newRegion(box, in.ours, out.ours, errp.ours); err != nil {
+	if c.fast, err = newRegion(box, c.open.Time, in.ours, out.ours, errp.ours); err != nil {
 		return err
 	}
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {
@@ -165,8 +180,8 @@ func (c *container) start() error {
 	}
 	k, err := kernel.New(kernel.Config{
 		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths, Profile: s.Profile,
-		Machine: c.mach, Epoch: s.EpochNS, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
-		SingleID: c.mode == sandbox.IDsSingle, Network: allows(s.Allow, "network"), PidsMax: s.Pids,
+		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
+		SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
@@ -220,15 +235,6 @@ func (c *container) close() error {
 		p.Close()
 	}
 	return err
-}
-
-func allows(doors []string, name string) bool {
-	for _, d := range doors {
-		if d == name {
-			return true
-		}
-	}
-	return false
 }
 
 // pinToOneCPU keeps supervisor, file system server and guest on the CPU where

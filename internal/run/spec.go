@@ -4,6 +4,7 @@ package run
 
 import (
 	"io"
+	"os"
 	"time"
 
 	"dettrace/internal/detfs"
@@ -38,7 +39,7 @@ type Spec struct {
 	CPUs            int            // what the guest is told
 	Hostname        string
 	User            string    // UID[:GID] or NAME, as given; "" = 0:0
-	Allow           []string  // doors: "network"
+	Allow           []string  // doors that are open (package door)
 	Stdin           io.Reader // nil: empty
 	Stdout          io.Writer
 	Stderr          io.Writer
@@ -64,6 +65,7 @@ type Spec struct {
 	HostEnvNames    []string            // names taken with --env-host: values never appear in log or report
 	Diag            io.Writer           // where dettrace's own messages go (stderr)
 	Interrupt       <-chan struct{}     // closed on Ctrl-C/SIGTERM
+	Signals         <-chan os.Signal    // for the command, with the door signals
 }
 
 // Input is a host file or directory that the guest sees, copy-on-write.

@@ -33,6 +33,7 @@ type spinWatch struct {
 	cpu     func(tid int) (user, system int64, ok bool) // in userTick
 	nudge   func(resumes uint64, steps int)
 	limit   time.Duration // 0: none
+	often   bool          // nudge at every userTick
 	resumes uint64
 	started bool
 	user    int64 // at the first tick since the last resume
@@ -64,6 +65,9 @@ func (w *spinWatch) tick() error {
 	w.system = system
 	if ran >= w.next && !inKernel {
 		w.next = 2 * ran
+		if w.often {
+			w.next = ran + 1
+		}
 		w.nudge(n, int(min(max(ran*spinSteps, spinLeast), spinPerLook)))
 	}
 	return nil

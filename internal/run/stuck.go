@@ -151,7 +151,7 @@ func (c *container) guardRun(done <-chan struct{}) {
 	}}
 	t := time.NewTicker(stuckTick)
 	defer t.Stop()
-	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit}
+	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time}
 	spin := time.NewTicker(spinTick)
 	defer spin.Stop()
 	mem := time.NewTicker(memoryTick)
@@ -167,6 +167,7 @@ func (c *container) guardRun(done <-chan struct{}) {
 		case <-t.C:
 			err = g.tick()
 		case <-spin.C:
+			c.kern.Remind()
 			if err = w.tick(); err != nil {
 				err = c.spinError(err)
 			}

@@ -26,6 +26,7 @@ type Config struct {
 	UID, GID             uint32 // ids of the guest's first process
 	Groups               []uint32
 	Cwd                  string // tried by the stage after pivot_root; error if missing
+	ASLR                 bool   // randomise addresses
 	Network              bool   // share the host's network namespace
 	// BindProc lists files and directories below /proc over which the entry
 	// of the same name below the FUSE root's "proc" tree is bound (e.g.

@@ -176,7 +176,11 @@ func becomeInit(sock, lastPid int, cfg *stageConfig, b *builder) error {
 		return stepError("set no_new_privs", err, "")
 	}
 	const addrNoRandomize = 0x0040000 // personality(2)
-	if _, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0); e != 0 {
+	persona := uintptr(addrNoRandomize)
+	if cfg.ASLR {
+		persona = 0
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, persona, 0, 0); e != 0 {
 		return stepError("personality", e, "")
 	}
 	for _, l := range cfg.Rlimits {

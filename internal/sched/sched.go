@@ -76,6 +76,9 @@ func New(now int64, quantum int) *Sched { return &Sched{now: now, quantum: quant
 // Now is the logical time in ns since 1970.
 func (s *Sched) Now() int64 { return s.now }
 
+// Advance moves the clock forward to ns since 1970; it never goes back.
+func (s *Sched) Advance(ns int64) { s.now = max(s.now, ns) }
+
 // Live is the number of threads that are not dead.
 func (s *Sched) Live() int { return s.live }
 
@@ -146,7 +149,7 @@ func (s *Sched) Budget(ns int64) int {
 		return 0
 	}
 	n := s.limit - s.cur.used - 1
-	if len(s.timers) > 0 {
+	if len(s.timers) > 0 && ns > 0 {
 		n = min(n, int(min((s.timers[0].When-1-s.now)/ns, int64(n))))
 	}
 	return max(n, 0)

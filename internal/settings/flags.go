@@ -1,6 +1,10 @@
 package settings
 
-import "github.com/spf13/pflag"
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
 
 // Register adds the flags of `dettrace run` to fs, with their defaults.
 // StringArray and not StringSlice: a comma is an ordinary character in a path
@@ -31,7 +35,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
 	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
 	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")
-	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose: `WHAT` is network (repeatable)")
+	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose, which makes the run impure: `WHAT` is "+strings.Join(Doors(), ", ")+" (repeatable; docs/guarantees.md says what each costs)")
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
 
 	fs.StringVar(&f.Timeout, "timeout", "", "end the run after this wall `TIME`: 90, 90s, 10m, 1h30m")

@@ -7,11 +7,13 @@ import (
 	"strconv"
 	"strings"
 
+	"dettrace/internal/door"
 	"dettrace/internal/hint"
+	"dettrace/internal/run"
 )
 
 // Doors are the values of --allow.
-func Doors() []string { return []string{"network"} }
+func Doors() []string { return door.Names() }
 
 // parseDoors checks, sorts and compacts the values of --allow.
 func parseDoors(values []string) ([]string, error) {
@@ -22,10 +24,26 @@ func parseDoors(values []string) ([]string, error) {
 			continue
 		}
 		advice := "the doors are: " + strings.Join(Doors(), ", ")
+		if near := hint.Nearest(v, Doors()); near != "" {
+			advice = "did you mean " + near + "? " + advice
+		}
 		return nil, hint.With(fmt.Errorf("--allow %q: no such door", v), advice)
 	}
 	slices.Sort(allow)
 	return slices.Compact(allow), nil
+}
+
+// checkDoors refuses settings that an open door makes meaningless.
+func checkDoors(s *run.Spec, f Flags) error {
+	open := door.Open(s.Allow)
+	if f.CPUs > 1 && open.Machine {
+		return hint.With(fmt.Errorf("--cpus %d: with --allow %s the number is the host's", f.CPUs, door.Machine), "leave one of them out")
+	}
+	if scheduled := s.ScheduleSeed != 0 || f.Schedule != "" || f.SaveSchedule != ""; scheduled && open.Time {
+		return hint.With(fmt.Errorf("--allow %s: the order of threads follows the host's clock, so no schedule can be kept", door.Time),
+			"leave out --schedule-seed, --schedule and --save-schedule")
+	}
+	return nil
 }
 
 // checkHostname accepts what sethostname(2) and RFC 1123 both accept.

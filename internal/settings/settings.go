@@ -162,8 +162,11 @@ func setNames(s *run.Spec, f Flags, _ Host) error {
 		}
 	}
 	allow, err := parseDoors(f.Allow)
+	if err != nil {
+		return err
+	}
 	s.Allow = allow
-	return err
+	return checkDoors(s, f)
 }
 
 // guestPath makes p absolute below base and clean; ".." never leads above /.

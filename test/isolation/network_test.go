@@ -1,7 +1,6 @@
 package isolation
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dettrace/test/lab"
 )
 
 // outside is a server of the host: it echoes, slowly, or says nothing.
@@ -101,14 +102,94 @@ c.sendall(b"inside"); print(s.recv(10), len(count))
 	if d := time.Since(start); d < 1100*time.Millisecond {
 		t.Errorf("the run took %v: it cannot have waited for the outside", d)
 	}
-	b, err := os.ReadFile(report)
+	if rep := readReport(t, report); rep.Pure || len(rep.Doors) != 1 || rep.Doors[0] != "network" {
+		t.Errorf("report: %+v", rep)
+	}
+}
+
+// nameServer answers every question for an IPv4 address with addr, on UDP port
+// 53 of host.
+func nameServer(t *testing.T, host string, addr [4]byte) {
+	t.Helper()
+	c, err := net.ListenPacket("udp", host+":53")
 	if err != nil {
+		t.Skipf("only root may have the port of name servers: %v", err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		b := make([]byte, 512)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			// RFC 1035, 4.1: header, question (a name, type and class), answer.
+			end := 12
+			for end < n && b[end] != 0 {
+				end += int(b[end]) + 1
+			}
+			if end += 5; end > n {
+				continue
+			}
+			q := append([]byte(nil), b[:end]...)
+			q[2], q[3] = 0x85, 0x80 // an authoritative answer, recursion available
+			copy(q[6:12], make([]byte, 6))
+			if q[end-3] == 1 { // type A
+				q[7] = 1
+				q = append(q, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4)
+				q = append(q, addr[:]...)
+			}
+			c.WriteTo(q, from)
+		}
+	}()
+}
+
+// A user without privileges resolves a name and talks TCP through the door; the
+// name servers are those of the host unless an input says otherwise.
+func TestNetworkDoorNames(t *testing.T) {
+	for _, tool := range []string{"python3", "setpriv"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	nameServer(t, "127.0.53.53", [4]byte{127, 0, 0, 1})
+	port := outside(t, func(c net.Conn) { fmt.Fprint(c, "hello"); c.Close() })
+	dir := t.TempDir()
+	report := filepath.Join(dir, "report.json")
+	conf := filepath.Join(dir, "resolv.conf")
+	if err := os.WriteFile(conf, []byte("nameserver 127.0.53.53\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var rep struct {
-		Doors []string `json:"doors_used"`
+	for _, d := range []string{dir, filepath.Dir(dir), filepath.Dir(l.Kit.Dettrace)} {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := json.Unmarshal(b, &rep); err != nil || len(rep.Doors) != 1 || rep.Doors[0] != "network" {
-		t.Errorf("doors in the report: %v %v", rep.Doors, err)
+	program := fmt.Sprintf("import socket; print(socket.create_connection(('server.dettrace.test', %d), 20).recv(9))", port)
+	run := func(flags ...string) lab.Result {
+		c := l.Command(append(flags, "-i", conf+":/etc/resolv.conf", "--report", report, "--", "python3", "-c", program)...)
+		c.Args = append([]string{"setpriv", "--reuid", "23456", "--regid", "23456", "--clear-groups", "--"}, c.Args...)
+		c.Path, _ = exec.LookPath("setpriv")
+		c.Dir = dir
+		return lab.Do(t, c)
+	}
+	if r := run("--allow", "network"); r.Stdout != "b'hello'\n" {
+		t.Errorf("%d %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+	if rep := readReport(t, report); rep.Pure || len(rep.Doors) != 1 {
+		t.Errorf("report: %+v", rep)
+	}
+	if r := run(); r.Status == 0 || !strings.Contains(r.Stderr, "name resolution") {
+		t.Errorf("closed: %d %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+	if rep := readReport(t, report); !rep.Pure {
+		t.Errorf("closed: report: %+v", rep)
+	}
+	host, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		host = nil
+	}
+	if r := l.OK(t, "--allow", "network", "--", "cat", "/etc/resolv.conf"); r.Stdout != string(host) {
+		t.Errorf("name servers %q, on the host %q", r.Stdout, host)
 	}
 }
