@@ -74,7 +74,7 @@ gives the same bytes, every time.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
-	root.AddCommand(a.runCommand(status), a.huntCommand(status), a.verifyCommand(status), a.diffCommand(status), a.traceCommand(), a.whyCommand(status), syscallsCommand(), versionCommand())
+	root.AddCommand(a.runCommand(status), a.huntCommand(status), a.verifyCommand(status), a.diffCommand(status), a.cacheCommand(), a.traceCommand(), a.whyCommand(status), syscallsCommand(), versionCommand())
 	// Cobra adds "completion" and "help" by itself.
 	return root
 }
@@ -102,7 +102,7 @@ func unknownCommand(root *cobra.Command, word string) error {
 	}
 	advice := "to run it in a container: dettrace run -- " + word
 	if near := hint.Nearest(word, names); near != "" {
-		advice = "did you mean dettrace " + near + "?"
+		advice = "did you mean " + root.CommandPath() + " " + near + "?"
 	}
 	return hint.With(fmt.Errorf("unknown command %q", word), advice)
 }

@@ -19,6 +19,7 @@ import (
 
 func (a App) runCommand(status *int) *cobra.Command {
 	var flags settings.Flags
+	var kept cacheFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags] [--] CMD [ARG...]",
 		Short: "Run a command reproducibly",
@@ -35,6 +36,7 @@ own: 124 timeout, 125 failure of dettrace, 126 found but not executable,
   dettrace run -i ~/include:/opt/include -e CPATH=/opt/include -- make
   dettrace run --write-back -- go generate ./...
   dettrace run --epoch 2024-02-29 --seed 7 -- sh -c 'date; echo $RANDOM'
+  dettrace run --cache -o hello -- make hello
   dettrace run --report run.json --log run.log -- make check`,
 		Args:                  cobra.ArbitraryArgs,
 		DisableFlagsInUseLine: true,
@@ -43,17 +45,19 @@ own: 124 timeout, 125 failure of dettrace, 126 found but not executable,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
-			*status, err = a.run(cmd, flags, args)
+			*status, err = a.run(cmd, flags, kept, args)
 			return err
 		},
 	}
 	settings.Register(cmd.Flags(), &flags)
+	kept.register(cmd.Flags())
+	_ = cmd.MarkFlagDirname("cache-dir")
 	registerCompletion(cmd)
 	return cmd
 }
 
 // run resolves the flags, opens dettrace's own files and runs.
-func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (status int, err error) {
+func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args []string) (status int, err error) {
 	spec, err := settings.Resolve(flags, args, a.Host)
 	if err != nil {
 		return run.ExitFailure, err
@@ -61,6 +65,10 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 	spec.Interrupt = a.Interrupt
 	if door.Open(spec.Allow).Signals && a.Forward != nil {
 		spec.Signals = a.Forward()
+	}
+	do, err := a.runner(kept, flags.Verbose)
+	if err != nil {
+		return run.ExitFailure, err
 	}
 	stdin, err := settings.OpenStdin(&spec, flags, a.Host)
 	if err != nil {
@@ -92,7 +100,7 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, args []string) (statu
 		defer f.Close() // written line by line
 		spec.Diag = f
 	}
-	result, err := a.Run(cmd.Context(), spec)
+	result, err := do(cmd.Context(), spec)
 	if closeErr := closeLog(); closeErr != nil && err == nil {
 		result.Status, err = run.ExitFailure, fmt.Errorf("--log %s: %w", flags.Log, closeErr)
 	}

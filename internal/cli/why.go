@@ -116,7 +116,7 @@ func (a App) traceRun(cmd *cobra.Command, flags *settings.Flags, command []strin
 	}
 	inner := a
 	inner.Host.Stdout = a.Host.Stderr
-	status, err := inner.run(cmd, *flags, command)
+	status, err := inner.run(cmd, *flags, cacheFlags{}, command)
 	if err == nil && status != 0 {
 		a.note("the command ended with status %d", status)
 	}

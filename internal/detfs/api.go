@@ -187,5 +187,6 @@ type LayerSummary struct {
 type Learned struct {
 	Digest       string              `json:"digest"` // image.Layer.Digest
 	Count        int                 `json:"count"`
+	Newest       int64               `json:"newest"`       // image.Newest
 	Observations []image.Observation `json:"observations"` // when they were asked for
 }

@@ -236,13 +236,13 @@ func (c *Client) sendTar(r TarRequest, fd int) error {
 	return a.error()
 }
 
-// Learned tells what was learned from each mount's layer until now, by the
-// guest and by what was copied out of the tree; with list every observation.
-// It reads what the guest has read once more, to get its digest. The error
-// wraps image.ErrChanged when anything of it is different on the host now.
-func (c *Client) Learned(list bool) ([]Learned, error) {
+// Learned tells what was learned from each mount's layer until now, and what
+// copying the guest paths in outputs out will read of them; with list every
+// observation. It reads what the guest has read once more, to get its digest.
+// It is an error when anything of it is different on the host now.
+func (c *Client) Learned(list bool, outputs []string) ([]Learned, error) {
 	var out []Learned
-	err := c.call(&call{Op: "learned", Full: list}, -1, &out)
+	err := c.call(&call{Op: "learned", Full: list, Tar: TarRequest{Paths: outputs}}, -1, &out)
 	return out, err
 }
 

@@ -51,6 +51,16 @@ func (l *lowerFiles) get(n *node) (image.File, error) {
 	return f, nil
 }
 
+// has gives n's lower file if it is open.
+func (l *lowerFiles) has(n *node) image.File {
+	for i := range l.slots {
+		if l.slots[i].n == n {
+			return l.slots[i].f
+		}
+	}
+	return nil
+}
+
 // forget closes n's file; an error of it was none of a read and is dropped.
 func (l *lowerFiles) forget(n *node) {
 	if n.lower == nil || !n.isReg() {

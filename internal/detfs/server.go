@@ -17,6 +17,7 @@ import (
 
 	"dettrace/internal/fuse"
 	"dettrace/internal/host"
+	"dettrace/internal/image"
 	"dettrace/internal/stopwatch"
 )
 
@@ -159,7 +160,7 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		}
 		return nil, w.Flush()
 	case "learned":
-		return s.learned(c.Full)
+		return s.learned(c.Full, c.Tar.Paths)
 	case "finish":
 		return s.finish(c.Full)
 	case "chown":
@@ -245,7 +246,12 @@ func (f *fsys) findIno(ino uint64) *node {
 }
 
 // learned lists what is known of the layers, and verifies it.
-func (s *server) learned(list bool) ([]Learned, error) {
+func (s *server) learned(list bool, outputs []string) ([]Learned, error) {
+	for _, p := range outputs {
+		if err := (&tarWriter{f: s.f, dry: true}).tree(p); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]Learned, 0, len(s.f.layers))
 	for i, l := range s.f.layers {
 		o, err := l.Observed()
@@ -259,7 +265,7 @@ func (s *server) learned(list bool) ([]Learned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.f.cfg.Mounts[i].Label, err)
 		}
-		known := Learned{Digest: d, Count: len(o)}
+		known := Learned{Digest: d, Count: len(o), Newest: image.Newest(l)}
 		if list {
 			known.Observations = o
 		}

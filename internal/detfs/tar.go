@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/image"
 )
 
 // Whiteout names, as in the OCI image layer specification.
@@ -25,6 +27,7 @@ type tarWriter struct {
 	w    *tar.Writer
 	seen map[*node]string // first name of files with several
 	buf  []byte
+	dry  bool // write nothing, but look at all that would be written
 }
 
 func (f *fsys) writeTar(w io.Writer, r TarRequest) error {
@@ -122,7 +125,7 @@ func (t *tarWriter) node(p string, n *node) error {
 		}
 		h.Devmajor, h.Devminor = int64(unix.Major(uint64(n.rdev))), int64(unix.Minor(uint64(n.rdev)))
 	}
-	if n.nlink > 1 && !n.isDir() {
+	if n.nlink > 1 && !n.isDir() && !t.dry {
 		if first, ok := t.seen[n]; ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
 			return t.header(h)
@@ -138,6 +141,9 @@ func (t *tarWriter) node(p string, n *node) error {
 		}
 		// A PAX keyword cannot hold "="; written as libarchive does.
 		h.PAXRecords["SCHILY.xattr."+strings.ReplaceAll(x.Name, "=", "%3D")] = string(x.Value)
+	}
+	if t.dry {
+		return t.look(p, n)
 	}
 	if err := t.header(h); err != nil || h.Typeflag != tar.TypeReg {
 		return err
@@ -156,6 +162,23 @@ func (t *tarWriter) content(p string, n *node) error {
 			return fmt.Errorf("detfs: tar: %w", err)
 		}
 		off += int64(k)
+	}
+	// Layers are verified before anything is copied out.
+	if file := t.f.open.has(n); file != nil {
+		if err := image.Unchanged(file); err != nil {
+			return fmt.Errorf("detfs: read %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// look makes the layer know that n's content is wanted.
+func (t *tarWriter) look(p string, n *node) error {
+	if !n.isReg() || n.lower == nil || n.size == 0 || n.data != nil && n.data.base == 0 {
+		return nil
+	}
+	if _, err := t.f.open.get(n); err != nil {
+		return fmt.Errorf("detfs: open %s: %w", p, err)
 	}
 	return nil
 }

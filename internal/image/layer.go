@@ -74,3 +74,23 @@ type File interface {
 	io.ReaderAt
 	io.Closer
 }
+
+// Unchanged reports an error that wraps ErrChanged when f is not what it was
+// when it was looked up. Files of layers that the host cannot change never do.
+func Unchanged(f File) error {
+	if c, ok := f.(interface{ unchanged() error }); ok {
+		return c.unchanged()
+	}
+	return nil
+}
+
+// Newest is the newest change time on the host, in ns since 1970, of a file
+// that was read through l: a file that changed later than a run began may have
+// changed twice in one tick, which Verify cannot see. 0: the host cannot change
+// what is read without Verify noticing it.
+func Newest(l Layer) int64 {
+	if c, ok := l.(interface{ newest() int64 }); ok {
+		return c.newest()
+	}
+	return 0
+}

@@ -74,6 +74,23 @@ func (l *lazy) Root() (Node, error) {
 	return l.root, nil
 }
 
+// newest is for Newest. Whole seconds are taken for a file system that has
+// no finer ones, or only every second one (FAT).
+func (l *lazy) newest() int64 {
+	newest := int64(0)
+	_ = l.eachSeen(func(_ string, n *lnode) error { // do never fails
+		if n.flags&sawRead != 0 {
+			at := n.ctime
+			if at%1e9 == 0 {
+				at += 2e9
+			}
+			newest = max(newest, at)
+		}
+		return nil
+	})
+	return newest
+}
+
 func (l *lazy) Portable() bool { return l.kind != "host" }
 
 func (l *lazy) Close() error { return l.dirs.close() }

@@ -63,17 +63,18 @@ func (o *Observation) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// EscapePath writes a path, which may hold any bytes, as UTF-8: a byte that is
-// part of no character becomes \xNN, and a backslash two.
+// EscapePath writes a path, which may hold any bytes, as one line of UTF-8: a
+// byte that is part of no character, and a control character, becomes \xNN, and
+// a backslash two.
 func EscapePath(p string) string {
-	if utf8.ValidString(p) && !strings.Contains(p, `\`) {
+	if utf8.ValidString(p) && !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == '\\' }) {
 		return p
 	}
 	var b strings.Builder
 	for len(p) > 0 {
 		r, k := utf8.DecodeRuneInString(p)
 		switch {
-		case r == utf8.RuneError && k == 1:
+		case r == utf8.RuneError && k == 1, r < ' ':
 			fmt.Fprintf(&b, `\x%02x`, p[0])
 		case r == '\\':
 			b.WriteString(`\\`)

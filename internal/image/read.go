@@ -71,6 +71,8 @@ func (f *hostFile) ReadAt(b []byte, off int64) (int, error) {
 	return done, nil
 }
 
+func (f *hostFile) unchanged() error { return f.n.checkID(f.fd) }
+
 func (f *hostFile) Close() error { return unix.Close(f.fd) }
 
 // Xattrs gives the user's attributes and file capabilities. Labels, ACLs and

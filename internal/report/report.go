@@ -131,6 +131,7 @@ type Host struct {
 	IDMode   string            `json:"id_mode"`              // "all" or "single"
 	Requests map[string]uint64 `json:"file_system_requests"` // encoding/json sorts the keys
 	Profile  *Profile          `json:"profile,omitempty"`
+	Cached   bool              `json:"cached,omitempty"` // a stored result was given again
 }
 
 // CountStops turns counts by call number into the sorted list: most frequent

@@ -27,7 +27,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		if err != nil {
 			res.Status = ExitFailure
 		}
-		c.closing(res.Status == 0 || c.spec.OutputOnFailure)
+		c.closing(c.keeps(res.Status))
 	}
 	if res.Status != 0 && !c.spec.Verbose {
 		c.refusals(o) // perhaps why

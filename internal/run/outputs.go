@@ -26,14 +26,21 @@ func (c *container) finish(status int) error {
 				"nothing was copied out; repeat the run when nobody writes to it")
 		}
 	}
-	if err := c.take(status); err != nil || !c.listed() {
-		return err
+	targets, planErr := c.plan(status)
+	if c.listed() {
+		// Before anything changes on the host: outputs may be in an input.
+		var paths []string
+		for _, t := range targets {
+			paths = append(paths, t.Guest)
+		}
+		if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil, paths); err != nil {
+			return fmt.Errorf("inputs: %w", err)
+		}
 	}
-	// Last: what was copied out may have come from the layers, too.
-	if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil); err != nil {
-		return fmt.Errorf("inputs: %w", err)
+	if planErr != nil {
+		return planErr
 	}
-	return nil
+	return c.take(status, targets)
 }
 
 // listed says whether anybody wants to know what was read and made.
@@ -41,22 +48,40 @@ func (c *container) listed() bool {
 	return c.spec.Report != "" || c.spec.InputList != "" || c.spec.Record != nil
 }
 
+// keeps says whether a run with this exit status keeps anything.
+func (c *container) keeps(status int) bool { return status == 0 || c.spec.OutputOnFailure }
+
+// plan finds what is to be copied out. With an error it gives what there is.
+func (c *container) plan(status int) ([]output.Target, error) {
+	if !c.keeps(status) {
+		return nil, nil
+	}
+	var targets []output.Target
+	for _, o := range c.spec.Outputs {
+		matches, err := c.src.Glob(o.Guest)
+		if err != nil {
+			return targets, fmt.Errorf("output %s: %w", o.Guest, err)
+		}
+		if len(matches) == 0 {
+			return targets, hint.With(fmt.Errorf("output %s: the command did not make it", o.Guest), "paths of the guest are absolute or relative to the working directory "+c.spec.Workdir)
+		}
+		if output.HasGlob(o.Guest) {
+			targets = append(targets, output.GlobTargets(o.Guest, o.Host, matches)...)
+		} else {
+			targets = append(targets, output.Target{Guest: o.Guest, Host: o.Host})
+		}
+	}
+	return targets, nil
+}
+
 // take copies out what was asked for.
-func (c *container) take(status int) error {
+func (c *container) take(status int, targets []output.Target) error {
 	opts := output.Options{Force: c.spec.Force, Skip: func(s output.Skipped) { c.skipped = append(c.skipped, s) }}
 	if c.listed() {
 		opts.List = func(f output.File) { c.files = append(c.files, f) }
 	}
-	if status == 0 || c.spec.OutputOnFailure {
-		if err := c.copyOutputs(opts); err != nil {
-			return err
-		}
-		if c.spec.WriteBack {
-			if err := c.writeBack(opts); err != nil {
-				return err
-			}
-		}
-	}
+	// What the host gets first must not be what is read later: outputs and
+	// changes may replace files of the inputs.
 	if c.spec.Save != "" {
 		err := output.SaveFunc(c.spec.Save, opts, func(w io.Writer) error {
 			return c.src.WriteTar(w, detfs.TarRequest{Changes: true})
@@ -65,39 +90,26 @@ func (c *container) take(status int) error {
 			return err
 		}
 	}
-	return nil
+	if !c.keeps(status) {
+		return nil
+	}
+	if err := c.copyOutputs(targets, opts); err != nil || !c.spec.WriteBack {
+		return err
+	}
+	return c.writeBack(opts)
 }
 
 // copyOutputs stages every output and lets them appear together.
-func (c *container) copyOutputs(opts output.Options) error {
-	if len(c.spec.Outputs) == 0 {
-		return nil
-	}
+func (c *container) copyOutputs(targets []output.Target, opts output.Options) error {
 	set := output.NewSet(opts)
 	defer set.Close()
-	for _, o := range c.spec.Outputs {
-		targets := []output.Target{{Guest: o.Guest, Host: o.Host}}
-		matches, err := c.src.Glob(o.Guest)
-		if err != nil {
-			return fmt.Errorf("output %s: %w", o.Guest, err)
+	for _, t := range targets {
+		if err := c.stream(t.Guest, func(r io.Reader) error { return set.Add(r, t) }); err != nil {
+			return err
 		}
-		if len(matches) == 0 {
-			return hint.With(fmt.Errorf("output %s: the command did not make it", o.Guest), "paths of the guest are absolute or relative to the working directory "+c.spec.Workdir)
-		}
-		if output.HasGlob(o.Guest) {
-			targets = output.GlobTargets(o.Guest, o.Host, matches)
-		}
-		for _, t := range targets {
-			if err := c.stream(t.Guest, func(r io.Reader) error { return set.Add(r, t) }); err != nil {
-				return err
-			}
-			c.outputs++
-		}
+		c.outputs++
 	}
-	if err := set.Commit(); err != nil {
-		return err
-	}
-	return nil
+	return set.Commit()
 }
 
 // stream gives use the tar of a guest path as the file system sends it.
@@ -162,8 +174,10 @@ func (c *container) closing(success bool) {
 }
 
 // refusals names what the guest asked for and did not get.
-func (c *container) refusals(o outcome) {
-	for _, r := range o.refusals() {
+func (c *container) refusals(o outcome) { c.tellRefused(o.refusals()) }
+
+func (c *container) tellRefused(list []report.Refusal) {
+	for _, r := range list {
 		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.Where)
 	}
 }

@@ -62,6 +62,7 @@ type Spec struct {
 	InputList       string              // JSON lines file of everything read, or ""
 	Digests         string              // file of content digests kept between runs, or ""
 	Record          func(Source) Source // stands between the container and its outputs, or nil
+	Secrets         []string            // names in Env whose values appear nowhere, not even as digests
 	HostEnvNames    []string            // names taken with --env-host: values never appear in log or report
 	Diag            io.Writer           // where dettrace's own messages go (stderr)
 	Interrupt       <-chan struct{}     // closed on Ctrl-C/SIGTERM
@@ -93,7 +94,7 @@ type Result struct {
 // kept of one. See detfs.Client.
 type Source interface {
 	Finish(digest bool) (detfs.Summary, error)
-	Learned(list bool) ([]detfs.Learned, error)
+	Learned(list bool, outputs []string) ([]detfs.Learned, error)
 	Glob(pattern string) ([]string, error)
 	WriteTar(w io.Writer, r detfs.TarRequest) error
 }
