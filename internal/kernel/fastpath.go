@@ -65,10 +65,10 @@ func (m *fastMM) resumable(s *fastpath.Site) bool {
 	})
 }
 
-// armFast says how many calls the thread that runs next may make without us.
-func (k *Kernel) armFast() {
+// armFast says how many calls t, which runs next, may make without us.
+func (k *Kernel) armFast(t *Task) {
 	if k.fast != nil {
-		n := k.sched.Budget(k.tick)
+		n := t.cpuBudget(k.sched.Budget(k.tick), k.tick)
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick)
 		k.cfg.SetBudget(n, k.tick)
 	}
@@ -86,6 +86,7 @@ func (k *Kernel) countServed(t *Task) {
 	k.stats.Events += uint64(n)
 	k.stats.Served += uint64(n)
 	k.sched.Events(n, k.tick)
+	k.charge(t, int64(n)*k.tick)
 	k.progress = true
 	t.restart = restart{}
 	k.setNow()

@@ -4,25 +4,17 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
-
-	"dettrace/internal/sched"
 )
 
 // itimers are the interval timers of a process (setitimer(2), alarm(2)), on
-// the logical clock. CPU-time timers count logical time as well.
+// the logical clock or, as ITIMER_VIRTUAL and ITIMER_PROF, on the process's CPU clock.
 type itimers struct {
 	t [3]itimer
 }
 
 type itimer struct {
-	timer    *sched.Timer
+	alarm    *alarm
 	interval int64 // ns
-}
-
-// fireITimer is the Data of an interval timer in the scheduler.
-type fireITimer struct {
-	p     *Process
-	which int
 }
 
 var itimerSignal = [3]unix.Signal{unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF}
@@ -30,26 +22,15 @@ var itimerSignal = [3]unix.Signal{unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF}
 // fireTimers runs the timers that are due.
 func (k *Kernel) fireTimers() {
 	for _, tm := range k.sched.Due() {
-		switch d := tm.Data.(type) {
-		case fireITimer:
-			it := &d.p.timers.t[d.which]
-			it.timer = nil
-			if k.procs[d.p.pid] != d.p {
-				continue
-			}
-			if it.interval > 0 {
-				it.timer = k.sched.AddTimer(tm.When+it.interval, d)
-			}
-			k.sendSignal(d.p, itimerSignal[d.which])
-		case func():
-			d()
+		if fire, ok := tm.Data.(func()); ok {
+			fire()
 		}
 	}
 }
 
 func (k *Kernel) stopTimers(p *Process) {
 	for i := range p.timers.t {
-		k.sched.StopTimer(p.timers.t[i].timer)
+		k.stopAlarm(p.timers.t[i].alarm)
 	}
 	k.stopPosix(p)
 }
@@ -58,20 +39,41 @@ func (k *Kernel) stopTimers(p *Process) {
 func (k *Kernel) setITimer(p *Process, which int, value, interval int64) (oldValue, oldInterval int64) {
 	it := &p.timers.t[which]
 	oldValue, oldInterval = k.getITimer(p, which)
-	k.sched.StopTimer(it.timer)
-	it.timer, it.interval = nil, interval
+	k.stopAlarm(it.alarm)
+	it.alarm, it.interval = nil, interval
 	if value > 0 {
-		it.timer = k.sched.AddTimer(satAdd(k.Now(), value), fireITimer{p, which})
+		k.armITimer(p, which, satAdd(k.clockNow(k.itimerClock(p, which)), value))
 	}
 	return oldValue, oldInterval
 }
 
+func (k *Kernel) itimerClock(p *Process, which int) *cpuClock {
+	if which == unix.ITIMER_REAL || k.cfg.Open.Time {
+		return nil
+	}
+	return &p.cpu
+}
+
+func (k *Kernel) armITimer(p *Process, which int, when int64) {
+	it := &p.timers.t[which]
+	it.alarm = k.startAlarm(k.itimerClock(p, which), when, func() {
+		it.alarm = nil
+		if k.procs[p.pid] != p {
+			return
+		}
+		if it.interval > 0 {
+			k.armITimer(p, which, satAdd(when, it.interval))
+		}
+		k.sendSignal(p, itimerSignal[which])
+	})
+}
+
 func (k *Kernel) getITimer(p *Process, which int) (value, interval int64) {
 	it := &p.timers.t[which]
-	if it.timer == nil {
+	if it.alarm == nil {
 		return 0, it.interval
 	}
-	return max(it.timer.When-k.Now(), 1000), it.interval
+	return max(k.alarmLeft(it.alarm), 1000), it.interval
 }
 
 func sysAlarm(k *Kernel, t *Task) verdict {

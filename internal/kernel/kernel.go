@@ -274,6 +274,7 @@ const (
 // event counts one event of the running thread and moves the clock.
 func (k *Kernel) event(t *Task) {
 	k.stats.Events++
+	k.charge(t, k.tick)
 	k.catchUp()
 	if k.sched.Event(k.tick) {
 		t.preempt = true

@@ -49,7 +49,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 			if k.waitOutside() {
 				continue
 			}
-			if !k.sched.Jump() {
+			if !k.jump() {
 				if k.awaitSignal() {
 					continue
 				}
@@ -123,7 +123,7 @@ func (k *Kernel) step(t *Task) error {
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
 	k.beat(t)
-	k.armFast()
+	k.armFast(t)
 	k.prof.leave()
 	sig := t.sig
 	t.sig = 0
@@ -246,11 +246,7 @@ func (k *Kernel) exitStop(t *Task) (bool, error) {
 // park takes the turn from t until its wait is over; again re-examines then.
 func (k *Kernel) park(t *Task, again func(*Task) verdict) error {
 	t.onTurn = again
-	deadline := int64(-1)
-	if t.restart.set {
-		deadline = t.restart.deadline
-	}
-	k.sched.Park(t.th, deadline)
+	k.sched.Park(t.th, t.restart.parkUntil())
 	for i := range t.wait.fds {
 		if err := k.waiters.add(t, &t.wait.fds[i]); err != nil {
 			return fmt.Errorf("wait for %s: %w", t.wait.what, err)
@@ -266,6 +262,7 @@ func (k *Kernel) unpark(t *Task) {
 	for i := range t.wait.fds {
 		k.waiters.remove(&t.wait.fds[i])
 	}
+	k.stopAlarm(t.wait.alarm)
 	if t.wait.futex != nil {
 		k.futexes.drop(t.wait.futex)
 	}

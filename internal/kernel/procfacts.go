@@ -20,9 +20,12 @@ func (k *Kernel) newNormaliser() *procfs.Normaliser {
 
 // deadProcess is what a zombie's files still say. The kernel keeps the rest.
 type deadProcess struct {
-	pid        int // host
-	start, cpu int64
-	attr       schedattr.Attr
+	pid      int // host
+	start    int64
+	cpu      cpuClock
+	childCPU int64
+	counted  bool // to its parent's childCPU
+	attr     schedattr.Attr
 }
 
 // procIDs takes the ids out of a path inside procfs: "7/stat" gives 7 and 7,
@@ -76,11 +79,14 @@ func (k *Kernel) procFacts(rel string) procfs.Facts {
 	if t == nil {
 		f.State = 'Z'
 		if d := k.ended[pid]; d != nil {
-			f.Start, f.CPUTime, f.Attr = d.start, d.cpu, d.attr
+			f.Start, f.CPUTime, f.ChildTime, f.Attr = d.start, d.cpu.used, d.childCPU, d.attr
 		}
 		return f
 	}
-	f.Start, f.CPUTime = t.proc.start, k.cpuTime(t.proc)
+	f.Start, f.CPUTime, f.ChildTime = t.proc.start, k.cpuTime(t.proc), t.proc.childTime()
+	if !k.cfg.Open.Time && (rest == "sched" || strings.Contains(rel, "/task/")) {
+		f.CPUTime = t.cpu.used
+	}
 	f.State, f.Tunables, f.Attr = k.stateLetter(t), t.tunables(), t.attr
 	if k.cfg.SingleID {
 		f.Groups = &t.proc.groups

@@ -39,25 +39,80 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 // come from the supervisor, and SIGCHLD carries CPU times.
 func (k *Kernel) fixSigInfo(t *Task, sig unix.Signal) {
 	var si ptrace.SigInfo
-	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
-		return
+	if err := ptrace.GetSigInfo(t.tid, &si); err == nil && k.ownSigInfo(t, sig, si[:]) {
+		_ = ptrace.SetSigInfo(t.tid, &si)
 	}
+}
+
+// ownSigInfo corrects the siginfo_t si of a signal that t gets, by a handler or
+// by waiting for it; false means that it is right.
+func (k *Kernel) ownSigInfo(t *Task, sig unix.Signal, si []byte) bool {
 	code := int32(binary.LittleEndian.Uint32(si[8:]))
 	switch {
 	case sig == unix.SIGCHLD && code > 0 && !k.cfg.Open.Time:
 		// si_utime, si_stime follow pid, uid, status (sigaction(2)).
-		clear(si[32:48])
-	case code == siUser && binary.LittleEndian.Uint32(si[16:]) == 0:
+		putU64(si[32:], uint64(k.childTicks(int(getU32(si[16:])))))
+		putU64(si[40:], 0)
+	case code == siUser && getU32(si[16:]) == 0:
 		// Only the supervisor is outside the guest's pid namespace and so has
 		// no number there: this is an interval timer's.
 		clear(si[16:])
 		binary.LittleEndian.PutUint32(si[8:], siKernel)
 	case code == siTimer:
-		t.proc.timerDelivered(&si)
+		t.proc.timerDelivered(si)
 	default:
+		return false
+	}
+	return true
+}
+
+// childTicks is the CPU time, in units of 10 ms, of a process that ended or stopped.
+func (k *Kernel) childTicks(vpid int) int64 {
+	if p := k.byVPid(vpid); p != nil {
+		return p.cpu.used / 1e7
+	}
+	if d := k.ended[vpid]; d != nil {
+		return d.cpu.used / 1e7
+	}
+	return 0
+}
+
+// signalfdSize is that of struct signalfd_siginfo (signalfd(2)).
+const signalfdSize = 128
+
+// fixSignalfd corrects the n bytes that t has read from a signalfd.
+func (k *Kernel) fixSignalfd(t *Task, n int) {
+	if n < signalfdSize {
 		return
 	}
-	_ = ptrace.SetSigInfo(t.tid, &si)
+	b, e := t.gather(n)
+	v, e2 := t.buffers()
+	if e != 0 || e2 != 0 {
+		return
+	}
+	for ; n >= signalfdSize; n -= signalfdSize {
+		s := b[len(b)-n:][:signalfdSize]
+		// The same fields as a siginfo_t has, at other places.
+		const pid, overrun, utime = 12, 32, 56
+		var si [128]byte
+		copy(si[:12], s)
+		switch int32(getU32(s[8:])) {
+		case siTimer:
+			copy(si[16:20], s[24:28]) // the timer's number
+		default:
+			copy(si[16:24], s[pid:])
+		}
+		if !k.ownSigInfo(t, unix.Signal(getU32(s)), si[:]) {
+			continue
+		}
+		copy(s[:12], si[:])
+		if int32(getU32(s[8:])) == siTimer {
+			copy(s[overrun:], si[20:24])
+		} else {
+			copy(s[utime:utime+16], si[32:48])
+		}
+	}
+	t.scatter(v, b)
 }
 
 const (
@@ -140,14 +195,10 @@ func (k *Kernel) staleWake(t *Task) bool {
 		return false
 	}
 	t.sigWake = false
-	if !t.wait.keepsPlace() || t.restart.set && k.Now() >= t.restart.deadline {
+	if !t.wait.keepsPlace() || k.late(t) {
 		return false // the call looks at everything else again
 	}
-	deadline := int64(-1)
-	if t.restart.set {
-		deadline = t.restart.deadline
-	}
-	k.sched.Park(t.th, deadline) // keeps its place in the queue
+	k.sched.Park(t.th, t.restart.parkUntil()) // keeps its place in the queue
 	return true
 }
 

@@ -39,7 +39,12 @@ func sysRead(k *Kernel, t *Task) verdict {
 		if f.link() == "anon_inode:inotify" {
 			return k.readInotify(t, &f)
 		}
-		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
+		_, signals := f.signalfdMask()
+		v := k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
+		if signals && v == pass {
+			v, t.onExit = toExit, func(t *Task) { k.fixSignalfd(t, int(t.result())) }
+		}
+		return v
 	case fdSocket:
 		return k.readSocket(t, &f)
 	case fdFifo, fdTTY, fdEvent:

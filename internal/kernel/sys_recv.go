@@ -161,4 +161,6 @@ func (k *Kernel) limitWait(t *Task, f *file, opt int) {
 }
 
 // late reports that the deadline of a waiting call is over.
-func (k *Kernel) late(t *Task) bool { return t.restart.set && k.Now() >= t.restart.deadline }
+func (k *Kernel) late(t *Task) bool {
+	return t.restart.set && k.clockNow(t.restart.cpu) >= t.restart.deadline
+}

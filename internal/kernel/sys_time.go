@@ -21,34 +21,39 @@ func (k *Kernel) clock(t *Task, id int) (int64, bool) {
 		return now, true // Linux starts with an offset of 0
 	case unix.CLOCK_MONOTONIC, unix.CLOCK_MONOTONIC_RAW, unix.CLOCK_MONOTONIC_COARSE, unix.CLOCK_BOOTTIME, unix.CLOCK_BOOTTIME_ALARM:
 		return now - k.cfg.Machine.BootTime, true
-	case unix.CLOCK_PROCESS_CPUTIME_ID, unix.CLOCK_THREAD_CPUTIME_ID:
-		return k.cpuTime(t.proc), true
 	}
-	if id < 0 { // a clock of another process: ~pid<<3 | type (clock_getcpuclockid(3))
-		pid := ^(id >> 3)
-		if id&3 == 3 {
-			return 0, false // a clock device's descriptor
-		}
-		if pid == 0 {
-			return k.cpuTime(t.proc), true
-		}
-		for _, o := range k.order {
-			if o.vtid == pid {
-				return k.cpuTime(o.proc), true
-			}
-		}
+	if c := k.cpuClock(t, id, true); c != nil {
+		return c.used, true
 	}
 	return 0, false
 }
 
-// cpuTime is the CPU time of a process in ns: logical time since its start.
-// It counts the whole container's events, which is coarse but never shrinks.
+// cpuTime is the CPU time of a process in ns: logical (see cpuClock), or the
+// host's where that door is open.
 func (k *Kernel) cpuTime(p *Process) int64 {
 	if k.cfg.Open.Time {
 		v, _ := host.Clock(host.CPUClock(p.pid))
 		return v
 	}
-	return k.Now() - p.start
+	return p.cpu.used
+}
+
+// onlyReads are the clocks on which no timer and no sleep can be.
+const onlyReads = 1<<unix.CLOCK_MONOTONIC_RAW | 1<<unix.CLOCK_REALTIME_COARSE | 1<<unix.CLOCK_MONOTONIC_COARSE
+
+// clockFor checks the clock of a timer or a sleep; not has those that can
+// have none.
+func (k *Kernel) clockFor(t *Task, id, not int) unix.Errno {
+	_, known := k.clock(t, id)
+	switch {
+	case id < 0 && id&7 == 3: // of a device, whether or not it is one
+		return unix.EOPNOTSUPP
+	case !known, id < 0 && k.cpuClock(t, id, false) == nil:
+		return unix.EINVAL
+	case id >= 0 && not>>id&1 != 0:
+		return unix.EOPNOTSUPP
+	}
+	return 0
 }
 
 func sysClockGettime(k *Kernel, t *Task) verdict {
@@ -79,7 +84,8 @@ func sysClockGetres(k *Kernel, t *Task) verdict {
 		return t.done(0)
 	}
 	res := int64(1)
-	if id == unix.CLOCK_REALTIME_COARSE || id == unix.CLOCK_MONOTONIC_COARSE {
+	const scheduler = 2 // of the kinds of CPU clocks the one that is not counted in ticks
+	if id == unix.CLOCK_REALTIME_COARSE || id == unix.CLOCK_MONOTONIC_COARSE || id < 0 && id&3 != scheduler {
 		res = 4000000 // HZ=250
 	}
 	return t.putTimespec(t.arg(1), res)
@@ -115,8 +121,8 @@ func sysTimes(k *Kernel, t *Task) verdict {
 	if k.hostTime() {
 		return pass
 	}
-	cpu := uint64(k.cpuTime(t.proc) / 1e7)
-	if a := t.arg(0); a != 0 && !t.writeU64(a, cpu, 0, 0, 0) {
+	cpu, children := uint64(k.cpuTime(t.proc)/1e7), uint64(t.proc.childTime()/1e7)
+	if a := t.arg(0); a != 0 && !t.writeU64(a, cpu, 0, children, 0) {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done((k.Now() - k.cfg.Machine.BootTime) / 1e7)
@@ -131,9 +137,12 @@ func sysGetrusage(k *Kernel, t *Task) verdict {
 	if who != unix.RUSAGE_SELF && who != unix.RUSAGE_THREAD && who != unix.RUSAGE_CHILDREN {
 		return t.fail(unix.EINVAL)
 	}
-	cpu := k.cpuTime(t.proc)
-	if who == unix.RUSAGE_CHILDREN {
-		cpu = 0
+	cpu := t.proc.cpu.used
+	switch who {
+	case unix.RUSAGE_THREAD:
+		cpu = t.cpu.used
+	case unix.RUSAGE_CHILDREN:
+		cpu = t.proc.childTime()
 	}
 	if !t.putRusage(t.arg(1), cpu) {
 		return t.fail(unix.EFAULT)
@@ -181,16 +190,27 @@ func sysNanosleep(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_CLOCK_NANOSLEEP {
 		id, flags, req = t.intArg(0), t.intArg(1), t.arg(2)
 	}
+	e := k.clockFor(t, id, onlyReads|1<<unix.CLOCK_THREAD_CPUTIME_ID)
+	if e != 0 && !(id < 0 && e == unix.EINVAL) { // numbers of processes are looked up last
+		return t.fail(e)
+	}
 	ns, valid, ok := t.timespec(req)
 	if !ok {
 		return t.fail(unix.EFAULT)
 	}
-	base, known := k.clock(t, id)
-	if !known || !valid || id == unix.CLOCK_THREAD_CPUTIME_ID {
+	c := k.cpuClock(t, id, false)
+	if e != 0 || !valid || c == &t.cpu { // it would never end
 		return t.fail(unix.EINVAL)
 	}
+	if k.cfg.Open.Time {
+		c = nil
+	}
+	base, _ := k.clock(t, id)
 	if flags&unix.TIMER_ABSTIME != 0 {
 		ns = max(ns-base, 0)
+	}
+	if c != nil && !t.restart.set {
+		t.restart = restart{nr: t.callNr, deadline: satAdd(base, ns), set: true, cpu: c}
 	}
 	if !t.restart.set {
 		t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), ns), set: true}
@@ -200,7 +220,7 @@ func sysNanosleep(k *Kernel, t *Task) verdict {
 
 // sleep parks until t.restart.deadline.
 func (k *Kernel) sleep(t *Task) verdict {
-	if k.Now() >= t.restart.deadline {
+	if k.late(t) {
 		t.restart = restart{}
 		return t.done(0)
 	}
@@ -214,12 +234,15 @@ func (k *Kernel) sleep(t *Task) verdict {
 			code = erestartNoHand
 			t.restart = restart{}
 		} else if rem := t.remAddr(); rem != 0 {
-			sec, ns := splitNS(t.restart.deadline - k.Now())
+			sec, ns := splitNS(t.restart.deadline - k.clockNow(t.restart.cpu))
 			t.writeU64(rem, uint64(sec), uint64(ns))
 		}
 		return k.interruptedWith(t, code)
 	}
 	t.wait = waitFor{what: "sleep"}
+	if t.restart.cpu != nil {
+		t.wait = waitFor{what: "CPU time", alarm: k.startAlarm(t.restart.cpu, t.restart.deadline, func() { k.sched.Wake(t.th) })}
+	}
 	t.onTurn = k.sleep
 	return park
 }
@@ -299,10 +322,18 @@ func sysSigtimedwait(k *Kernel, t *Task) verdict {
 		if s.pending&set == 0 && due {
 			return t.fail(unix.EAGAIN)
 		}
-		return pass
+		info := t.arg(1)
+		t.onExit = func(t *Task) {
+			var si [128]byte
+			if sig := t.result(); sig > 0 && info != 0 && t.read(info, si[:]) && k.ownSigInfo(t, unix.Signal(sig), si[:]) {
+				t.write(info, si[:])
+			}
+		}
+		return toExit
 	}
-	// Signals of the set are blocked and end the wait; so does any other that is not.
-	t.wait = waitFor{what: "a signal", mask: s.blocked &^ set, hasMask: true}
+	// Signals of the set are blocked and end the wait, also those that are
+	// ignored by default; so does any other that is not blocked.
+	t.wait = waitFor{what: "a signal", mask: s.blocked &^ set, hasMask: true, sigfd: set}
 	t.onTurn = func(t *Task) verdict { return sysSigtimedwait(k, t) }
 	return park
 }

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/ptrace"
-	"dettrace/internal/sched"
 )
 
 // posixTimer is a timer_create(2) timer on the logical clock.
@@ -15,9 +14,10 @@ type posixTimer struct {
 	clock    int
 	notify   int
 	sig      unix.Signal
-	value    uint64 // sigev_value
-	target   *Task  // SIGEV_THREAD_ID
-	timer    *sched.Timer
+	value    uint64    // sigev_value
+	target   *Task     // SIGEV_THREAD_ID
+	cpu      *cpuClock // of a clock of CPU time
+	alarm    *alarm
 	interval int64
 	overrun  int  // of the signal delivered last
 	pending  bool // its signal is queued
@@ -33,11 +33,11 @@ const (
 
 func sysTimerCreate(k *Kernel, t *Task) verdict {
 	clock := t.intArg(0)
-	if _, ok := k.clock(t, clock); !ok {
-		return t.fail(unix.EINVAL)
+	if e := k.clockFor(t, clock, onlyReads); e != 0 {
+		return t.fail(e)
 	}
 	p := t.proc
-	x := &posixTimer{id: p.nextTimer, clock: clock, sig: unix.SIGALRM, value: uint64(p.nextTimer)}
+	x := &posixTimer{id: p.nextTimer, clock: clock, cpu: k.timerClock(t, clock), sig: unix.SIGALRM, value: uint64(p.nextTimer)}
 	if a := t.arg(1); a != 0 {
 		var b [64]byte // struct sigevent
 		if !t.read(a, b[:]) {
@@ -90,23 +90,30 @@ func sysTimerSettime(k *Kernel, t *Task) verdict {
 	if e != 0 {
 		return t.fail(e)
 	}
-	if a := t.arg(3); a != 0 && !t.putItimerspec(a, k.timerLeft(x.timer), x.interval) {
+	if a := t.arg(3); a != 0 && !t.putItimerspec(a, k.alarmLeft(x.alarm), x.interval) {
 		return t.fail(unix.EFAULT)
 	}
-	k.sched.StopTimer(x.timer)
-	x.timer, x.interval, x.overrun = nil, interval, 0
-	if value > 0 {
-		k.armPosix(t.proc, x, k.deadline(t, x.clock, value, t.intArg(1)&unix.TIMER_ABSTIME != 0))
+	k.stopAlarm(x.alarm)
+	x.alarm, x.interval, x.overrun = nil, interval, 0
+	absolute := t.intArg(1)&unix.TIMER_ABSTIME != 0
+	switch {
+	case value == 0:
+	case x.cpu == nil:
+		k.armPosix(t.proc, x, k.deadline(t, x.clock, value, absolute))
+	case absolute:
+		k.armPosix(t.proc, x, value)
+	default:
+		k.armPosix(t.proc, x, satAdd(x.cpu.used, value))
 	}
 	return t.done(0)
 }
 
 func (k *Kernel) armPosix(p *Process, x *posixTimer, when int64) {
-	x.timer = k.sched.AddTimer(when, func() {
-		x.timer = nil
+	x.alarm = k.startAlarm(x.cpu, when, func() {
+		x.alarm = nil
 		n := int64(0)
 		if x.interval > 0 {
-			n = (k.Now() - when) / x.interval
+			n = (k.clockNow(x.cpu) - when) / x.interval
 			k.armPosix(p, x, when+(n+1)*x.interval)
 		}
 		if x.notify != sigevNone && k.procs[p.pid] == p {
@@ -150,7 +157,7 @@ func (k *Kernel) sendTimerSignal(p *Process, x *posixTimer, more int) {
 }
 
 // timerDelivered gives a timer's signal its overrun count.
-func (p *Process) timerDelivered(si *ptrace.SigInfo) {
+func (p *Process) timerDelivered(si []byte) {
 	x := p.posixTimer(int(int32(binary.LittleEndian.Uint32(si[16:]))))
 	if x == nil {
 		return
@@ -162,7 +169,7 @@ func (p *Process) timerDelivered(si *ptrace.SigInfo) {
 // stopPosix ends all POSIX timers of a process: at its end and at execve(2).
 func (k *Kernel) stopPosix(p *Process) {
 	for _, x := range p.posix {
-		k.sched.StopTimer(x.timer)
+		k.stopAlarm(x.alarm)
 	}
 	p.posix = nil
 }
@@ -172,7 +179,7 @@ func sysTimerGettime(k *Kernel, t *Task) verdict {
 	if x == nil {
 		return t.fail(unix.EINVAL)
 	}
-	if !t.putItimerspec(t.arg(1), k.timerLeft(x.timer), x.interval) {
+	if !t.putItimerspec(t.arg(1), k.alarmLeft(x.alarm), x.interval) {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done(0)
@@ -191,7 +198,7 @@ func sysTimerDelete(k *Kernel, t *Task) verdict {
 	if x == nil {
 		return t.fail(unix.EINVAL)
 	}
-	k.sched.StopTimer(x.timer)
+	k.stopAlarm(x.alarm)
 	t.proc.posix = without(t.proc.posix, x)
 	return t.done(0)
 }

@@ -23,7 +23,14 @@ type timerFD struct {
 
 func sysTimerfdCreate(k *Kernel, t *Task) verdict {
 	clock, flags := t.intArg(0), t.arg(1)
-	if _, ok := k.clock(t, clock); !ok || flags&^uint64(unix.TFD_CLOEXEC|unix.TFD_NONBLOCK) != 0 {
+	switch clock {
+	case unix.CLOCK_REALTIME, unix.CLOCK_MONOTONIC, unix.CLOCK_BOOTTIME:
+	case unix.CLOCK_REALTIME_ALARM, unix.CLOCK_BOOTTIME_ALARM:
+		return t.fail(unix.EPERM) // CAP_WAKE_ALARM
+	default:
+		return t.fail(unix.EINVAL)
+	}
+	if flags&^uint64(unix.TFD_CLOEXEC|unix.TFD_NONBLOCK) != 0 {
 		return t.fail(unix.EINVAL)
 	}
 	entry := t.regs

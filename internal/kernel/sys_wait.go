@@ -18,21 +18,18 @@ func sysWait(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_WAITID {
 		opt, ru = 3, t.arg(4)
 	}
-	if k.cfg.Open.Time {
-		ru = 0 // real times stay
-	}
+	info, noInfo := t.regs.Rdx, false
 	if t.sigWake {
 		t.sigWake = false
-		k.fixRusageAtExit(t, ru)
+		t.onExit = func(t *Task) { k.waited(t, info, ru, t.arg(opt)) }
 		return toExit
 	}
-	nohang := t.arg(opt)&unix.WNOHANG != 0
+	options := t.arg(opt)
+	nohang := options&unix.WNOHANG != 0
 	if !nohang {
 		t.setArg(opt, t.arg(opt)|unix.WNOHANG)
 	}
-	info := entry.Rdx
-	noInfo := t.callNr == unix.SYS_WAITID && info == 0
-	if noInfo {
+	if noInfo = t.callNr == unix.SYS_WAITID && info == 0; noInfo {
 		// Only si_pid tells that no child had news: below the red zone there
 		// is room for it.
 		info = (entry.Rsp - 128 - 512) &^ 15
@@ -58,18 +55,31 @@ func sysWait(k *Kernel, t *Task) verdict {
 			t.regs = withResult(t.regs, &entry, r)
 			t.rewrite()
 		}
-		if r >= 0 && !none && ru != 0 {
-			t.putRusage(ru, 0)
+		if !none {
+			k.waited(t, info, ru, options)
 		}
 	}
 	return toExit
 }
 
-func (k *Kernel) fixRusageAtExit(t *Task, ru uint64) {
-	t.onExit = func(t *Task) {
-		if t.result() >= 0 && ru != 0 {
-			t.putRusage(ru, 0)
+// waited follows up a wait call that told of a child.
+func (k *Kernel) waited(t *Task, info, ru, options uint64) {
+	pid := t.result()
+	if t.callNr == unix.SYS_WAITID && pid == 0 {
+		v, _ := t.readU32(info + 16)
+		pid = int64(v)
+		for _, z := range t.proc.zombies {
+			if info == 0 && !exists(z.pidfd) { // the one that this call has collected
+				pid = int64(z.vpid)
+			}
 		}
+	}
+	if pid < 0 {
+		return
+	}
+	cpu := k.reaped(t, int(pid), t.callNr == unix.SYS_WAITID && options&unix.WNOWAIT != 0)
+	if ru != 0 && !k.cfg.Open.Time { // else real times stay
+		t.putRusage(ru, cpu)
 	}
 }
 
@@ -80,13 +90,20 @@ func (t *Task) waitidEmpty(info uint64) bool {
 }
 
 // zombie is a child that has ended. Its parent may have collected it since.
-type zombie struct{ vpid, pidfd int }
+type zombie struct {
+	vpid, pidfd int
+	dead        *deadProcess
+}
 
 // Linux keeps as many as the parent likes; more than these are not looked at.
 const maxZombies = 64
 
 // addZombie notes the end of c, a child of p; the pidfd is p's from now on.
-func (p *Process) addZombie(c *Process) {
+func (p *Process) addZombie(c *Process, d *deadProcess) {
+	if !exists(c.pidfd) { // nobody waits for p's children (SA_NOCLDWAIT)
+		unix.Close(c.pidfd)
+		return
+	}
 	if len(p.zombies) == maxZombies {
 		p.dropCollected()
 	}
@@ -95,14 +112,15 @@ func (p *Process) addZombie(c *Process) {
 		unix.Close(c.pidfd)
 		return
 	}
-	p.zombies = append(p.zombies, zombie{c.vpid, c.pidfd})
+	p.zombies = append(p.zombies, zombie{c.vpid, c.pidfd, d})
 }
 
 // dropCollected forgets the children that are zombies no more.
 func (p *Process) dropCollected() {
 	list := p.zombies[:0]
 	for _, z := range p.zombies {
-		if unix.PidfdSendSignal(z.pidfd, 0, nil, 0) == unix.ESRCH {
+		if !exists(z.pidfd) {
+			p.collected(z.dead)
 			unix.Close(z.pidfd)
 			continue
 		}
@@ -110,6 +128,9 @@ func (p *Process) dropCollected() {
 	}
 	p.zombies = list
 }
+
+// exists reports whether a process lives or is a zombie.
+func exists(pidfd int) bool { return unix.PidfdSendSignal(pidfd, 0, nil, 0) != unix.ESRCH }
 
 // forgetZombies is the end of p, or of a sound view of its children.
 func (p *Process) forgetZombies() {
@@ -156,7 +177,8 @@ func (k *Kernel) foreseen(t *Task) (verdict, bool) {
 			continue
 		}
 		if ru != 0 {
-			k.fixRusageAtExit(t, ru)
+			info, opts := t.regs.Rdx, uint64(opts)
+			t.onExit = func(t *Task) { k.waited(t, info, ru, opts) }
 			return toExit, true
 		}
 		t.onExit = nil

@@ -53,6 +53,7 @@ type Task struct {
 	undo       *semUndoList
 	cred       *credentials // nil: not known; see Kernel.cred
 	attr       schedattr.Attr
+	cpu        cpuClock
 }
 
 // waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
@@ -68,16 +69,26 @@ type waitFor struct {
 	vfork    *Process
 	mask     uint64 // signal mask in force during the call, if hasMask
 	hasMask  bool
+	alarm    *alarm
 	tty      bool   // one of fds is a terminal
-	sigfd    uint64 // signals that a signalfd among the descriptors would give
+	sigfd    uint64 // signals that the call takes, as a signalfd among the descriptors does
 	outside  bool   // something that the world outside the container decides
 }
 
 // restart is what restart_syscall(2) continues: an absolute deadline.
 type restart struct {
 	nr       int
-	deadline int64
+	deadline int64 // of the logical clock, or of cpu
 	set      bool
+	cpu      *cpuClock
+}
+
+// parkUntil is the moment of the logical clock at which a parked call ends, or -1.
+func (r *restart) parkUntil() int64 {
+	if !r.set || r.cpu != nil {
+		return -1
+	}
+	return r.deadline
 }
 
 // Process is a thread group.
@@ -110,6 +121,8 @@ type Process struct {
 	// oddChildren: zombies is not all that a wait may find. A child was stopped
 	// by job control, does not end with SIGCHLD, or there were too many.
 	oddChildren bool
+	cpu         cpuClock
+	childCPU    int64 // see childTime
 }
 
 // mmID is the identity of an address space, and what we know of it.
@@ -229,10 +242,12 @@ func (k *Kernel) removeProcess(p *Process) {
 	if heir != nil && len(p.zombies) > 0 {
 		heir.oddChildren = true
 	}
+	d := &deadProcess{pid: p.pid, start: p.start, cpu: cpuClock{used: p.cpu.used}, childCPU: p.childTime(), attr: p.attr}
+	k.ended[p.vpid] = d
 	p.forgetZombies()
 	if p.parent != nil {
 		p.parent.children = without(p.parent.children, p)
-		p.parent.addZombie(p)
+		p.parent.addZombie(p, d)
 	} else {
 		unix.Close(p.pidfd)
 	}
@@ -240,7 +255,6 @@ func (k *Kernel) removeProcess(p *Process) {
 		p.mem.Close()
 	}
 	k.stopTimers(p)
-	k.ended[p.vpid] = &deadProcess{p.pid, p.start, k.cpuTime(p), p.attr}
 	delete(k.procs, p.pid)
 }
 

@@ -27,19 +27,20 @@ func NewNormaliser(m machine.Machine, ids func(dev, ino uint64) (uint64, uint64)
 
 // Facts is what the supervisor knows of a process and the kernel does not.
 type Facts struct {
-	Now      int64     // ns since 1970
-	Start    int64     // when the process started, ns since 1970
-	CPUTime  int64     // ns of CPU time, shown as user time
-	State    byte      // letter of proc_pid_stat(5); 0: as the kernel has it
-	Comm     string    // shown for pid 1, whose program is ours; others keep the kernel's
-	Groups   *[]uint32 // supplementary groups; nil: as the kernel has them
-	IPC      []byte    // sysvipc/*: the whole text, which the supervisor renders
-	Sockets  []byte    // net/tcp and the like: the lines below the header
-	FDIno    uint64    // fdinfo: st_ino as the guest sees it; 0: mapped from FDDev and the kernel's
-	FDDev    uint64    // fdinfo: the kernel's st_dev of the open file
-	Tunables Tunables
-	Limits   []Limit // those that are not the kernel's
-	Attr     schedattr.Attr
+	Now       int64     // ns since 1970
+	Start     int64     // when the process started, ns since 1970
+	CPUTime   int64     // ns of CPU time, shown as user time
+	ChildTime int64     // ns that children used which were waited for
+	State     byte      // letter of proc_pid_stat(5); 0: as the kernel has it
+	Comm      string    // shown for pid 1, whose program is ours; others keep the kernel's
+	Groups    *[]uint32 // supplementary groups; nil: as the kernel has them
+	IPC       []byte    // sysvipc/*: the whole text, which the supervisor renders
+	Sockets   []byte    // net/tcp and the like: the lines below the header
+	FDIno     uint64    // fdinfo: st_ino as the guest sees it; 0: mapped from FDDev and the kernel's
+	FDDev     uint64    // fdinfo: the kernel's st_dev of the open file
+	Tunables  Tunables
+	Limits    []Limit // those that are not the kernel's
+	Attr      schedattr.Attr
 }
 
 // A rule renders one file.

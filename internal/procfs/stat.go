@@ -57,7 +57,8 @@ func stat(n *Normaliser, w where, raw []byte, f Facts) ([]byte, bool) {
 	set(9, strconv.FormatUint(flags&0x44, 10))
 	zero(10, 11, 12, 13) // page faults
 	set(14, strconv.FormatInt(ticks(f.CPUTime), 10))
-	zero(15, 16, 17, 21)
+	set(16, strconv.FormatInt(ticks(f.ChildTime), 10))
+	zero(15, 17, 21)
 	set(18, strconv.Itoa(f.Attr.KernelPriority()-100)) // the declared machine's, whoever runs us
 	set(19, strconv.Itoa(f.Attr.Nice))
 	set(39, strconv.Itoa(f.Attr.CPUs.First()))

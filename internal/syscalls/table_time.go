@@ -3,10 +3,10 @@ package syscalls
 import "golang.org/x/sys/unix"
 
 const (
-	noteClock  = "The logical clock, whatever the clock id; a read moves it, so that a loop that waits for time ends (eliminated)."
+	noteClock  = "The logical clock; for the clocks of CPU time the ticks of the events that the thread or process made. A read moves it, so that a loop that waits for time ends (eliminated)."
 	noteSetClk = "The clock is a setting of the run (--epoch): as without CAP_SYS_TIME."
-	noteSleep  = "Parks until the logical clock reaches the end; when all threads are parked the clock jumps there, so a sleep takes no time (eliminated)."
-	noteTimer  = "The timer lives on the logical clock; its signal is delivered at an event (eliminated)."
+	noteSleep  = "Parks until the logical clock, or a clock of CPU time, reaches the end; when all threads are parked the clock jumps there, so a sleep takes no time (eliminated)."
+	noteTimer  = "The timer lives on the logical clock, or on a logical clock of CPU time; its signal is delivered at an event (eliminated)."
 )
 
 // rowsTime are clocks, sleeps and timers.
@@ -20,8 +20,8 @@ func rowsTime() []Row {
 		refuse(227, "clock_settime", unix.EPERM, noteSetClk),
 		emulate(159, "adjtimex", "The state of the host's time synchronisation: a fixed, unsynchronised clock; setting gets EPERM (eliminated).").withErrno(unix.EPERM),
 		emulate(305, "clock_adjtime", "As adjtimex(2).").withErrno(unix.EPERM),
-		emulate(100, "times", "CPU times and the return value derive from the logical clock (eliminated)."),
-		emulate(98, "getrusage", "CPU times from the logical clock; faults, switches and the largest resident size are fixed (eliminated)."),
+		emulate(100, "times", "CPU time is logical: a tick for each event of a thread, summed over the process; of children, when they are waited for (eliminated)."),
+		emulate(98, "getrusage", "CPU time is logical, of the thread, the process or the children that were waited for; faults, switches and the largest resident size are fixed (eliminated)."),
 		schedule(35, "nanosleep", noteSleep),
 		schedule(230, "clock_nanosleep", noteSleep),
 		emulate(37, "alarm", noteTimer),
