@@ -74,7 +74,20 @@ gives the same bytes, every time.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
-	root.AddCommand(a.runCommand(status), a.huntCommand(status), a.verifyCommand(status), a.diffCommand(status), a.cacheCommand(), a.traceCommand(), a.whyCommand(status), syscallsCommand(), versionCommand())
+	for _, cmd := range []*cobra.Command{
+		a.runCommand(status),
+		a.verifyCommand(status),
+		a.diffCommand(status),
+		a.huntCommand(status),
+		a.cacheCommand(),
+		a.traceCommand(),
+		a.whyCommand(status),
+		a.doctorCommand(status),
+		syscallsCommand(),
+		versionCommand(),
+	} {
+		root.AddCommand(cmd)
+	}
 	// Cobra adds "completion" and "help" by itself.
 	return root
 }

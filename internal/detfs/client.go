@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/hint"
 )
 
 // Client is the supervisor's end of the server. Its methods may be called
@@ -31,7 +33,7 @@ type Client struct {
 func Start(cfg Config) (*Client, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("detfs: own binary: %w", err)
+		return nil, hint.With(fmt.Errorf("detfs: own binary: %w", err), "mount -t proc proc /proc")
 	}
 	return start(cfg, exec.Command(self, ServerCommand))
 }

@@ -14,7 +14,7 @@ import (
 // setFiles resolves the paths of dettrace's own files and checks what can be
 // checked without opening them.
 func setFiles(s *run.Spec, f Flags, host Host) error {
-	s.StateDir = stateDir(f.StateDir, host)
+	s.StateDir = StateDir(f.StateDir, host)
 	if info, err := os.Stat(s.StateDir); err != nil {
 		return hint.With(fmt.Errorf("--state-dir %s: %w", s.StateDir, reason(err)), "a directory on a file system with room for what the run writes")
 	} else if !info.IsDir() {
@@ -68,9 +68,9 @@ func readSchedule(f Flags, host Host) (*schedule.File, error) {
 	return &s, nil
 }
 
-// stateDir is the flag, else $TMPDIR, else /var/tmp (which, unlike /tmp, is
+// StateDir is the flag, else $TMPDIR, else /var/tmp (which, unlike /tmp, is
 // rarely in memory), else /tmp.
-func stateDir(flag string, host Host) string {
+func StateDir(flag string, host Host) string {
 	if flag != "" {
 		return hostPath(flag, host.Dir)
 	}
