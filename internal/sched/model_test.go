@@ -18,12 +18,19 @@ type model struct {
 	threads []modelThread
 	timers  []modelTimer // in order of registration
 	parks   uint64
+
+	policy  *watched // nil: first come, first served
+	last    int      // had the turn last; -1: nobody yet
+	planned bool     // the plan of this turn came true in user code
+	decided []Decision
 }
 
 type modelThread struct {
 	state   State
 	seq     uint64
 	expired bool
+	events  uint64 // under a policy
+	ends    int
 }
 
 // modelTimer is a plain timer, or with thread >= 0 the deadline of a park.
@@ -56,11 +63,19 @@ func (m *model) leave(i int) {
 
 func (m *model) next() int {
 	if m.cur < 0 && len(m.queue) > 0 {
-		m.cur, m.queue, m.used = m.queue[0], m.queue[1:], 0
+		m.cur, m.queue = m.choose()
+		m.used = 0
 		m.turns++
 		m.threads[m.cur].state = Running
 	}
 	return m.cur
+}
+
+func (m *model) limit() int {
+	if m.policy != nil {
+		return longTurn
+	}
+	return turnLimit(m.turns, m.quantum)
 }
 
 func (m *model) event(ns int64) bool {
@@ -69,8 +84,24 @@ func (m *model) event(ns int64) bool {
 		return false
 	}
 	m.used++
+	return m.used >= m.limit() || m.planEvent() || m.timerDue()
+}
+
+func (m *model) timerDue() bool {
 	f := m.first()
-	return m.used >= turnLimit(m.turns, m.quantum) || f >= 0 && m.timers[f].when <= m.now
+	return f >= 0 && m.timers[f].when <= m.now
+}
+
+// yield is the end of a turn that the thread does not park in.
+func (m *model) yield() {
+	i := m.cur
+	if i < 0 {
+		return
+	}
+	m.noteYield()
+	m.cur = -1
+	m.threads[i].state = Ready
+	m.queue = append(m.queue, i)
 }
 
 func (m *model) due() []int {
@@ -97,12 +128,22 @@ type driver struct {
 	m       *model
 	threads []*Thread
 	timers  []*Timer
+	turns   []int // who had the turn whenever Next was asked
+	replays bool  // plans come with what was done of them
 }
 
-func newDriver(tb testing.TB, seed int64) *driver {
+func newDriver(tb testing.TB, seed int64, p Policy) *driver {
 	rnd := rand.New(rand.NewSource(seed))
 	q := 1 + rnd.Intn(5)
-	return &driver{tb: tb, rnd: rnd, s: New(1000, q), m: &model{now: 1000, quantum: q, cur: -1}}
+	if rnd.Intn(4) == 0 {
+		q = 1 + rnd.Intn(50)
+	}
+	d := &driver{tb: tb, rnd: rnd, s: New(1000, q), m: &model{now: 1000, quantum: q, cur: -1, last: -1}}
+	if p != nil {
+		d.m.policy = &watched{Policy: p, d: d}
+		d.s.SetPolicy(d.m.policy)
+	}
+	return d
 }
 
 // live picks a thread, usually one that is not dead; -1 when there is none.
@@ -120,16 +161,17 @@ func (d *driver) pick() int {
 
 func (d *driver) step() {
 	s, m := d.s, d.m
-	switch op := d.rnd.Intn(20); {
+	switch op := d.rnd.Intn(22); {
 	case op == 0 && s.Live() < 40:
-		d.threads = append(d.threads, s.Add(len(d.threads)))
+		d.threads = append(d.threads, s.Add(testData(len(d.threads))))
 		m.threads = append(m.threads, modelThread{})
 		m.queue = append(m.queue, len(m.threads)-1)
 	case op <= 6:
 		got, want := s.Next(), m.next()
-		if (got == nil) != (want < 0) || got != nil && got.Data != any(want) {
+		if (got == nil) != (want < 0) || got != nil && got.Data != any(testData(want)) {
 			d.tb.Fatalf("Next = %v, want thread %d", got, want)
 		}
+		d.turns = append(d.turns, want)
 	case op <= 9:
 		ns := int64(d.rnd.Intn(20))
 		if got, want := s.Event(ns), m.event(ns); got != want {
@@ -137,11 +179,7 @@ func (d *driver) step() {
 		}
 	case op == 10:
 		s.Yield()
-		if i := m.cur; i >= 0 {
-			m.cur = -1
-			m.threads[i].state = Ready
-			m.queue = append(m.queue, i)
-		}
+		m.yield()
 	case op <= 13:
 		d.park()
 	case op <= 15:
@@ -160,6 +198,10 @@ func (d *driver) step() {
 				m.now = max(m.now, m.timers[f].when)
 			}
 		}
+	case op == 19:
+		d.budget()
+	case op == 20:
+		d.ambush()
 	default:
 		var got []int
 		for _, t := range s.Due() {
@@ -183,7 +225,8 @@ func (d *driver) park() {
 	d.s.Park(d.threads[i], deadline)
 	d.m.leave(i)
 	d.m.parks++
-	d.m.threads[i] = modelThread{state: Parked, seq: d.m.parks}
+	t := &d.m.threads[i]
+	t.state, t.seq, t.expired = Parked, d.m.parks, false
 	if deadline >= 0 {
 		d.m.timers = append(d.m.timers, modelTimer{deadline, -1, i})
 	}
@@ -237,7 +280,7 @@ func (d *driver) check() {
 	if s.Now() != m.now {
 		d.tb.Fatalf("Now = %d, want %d", s.Now(), m.now)
 	}
-	if c := s.Current(); (c == nil) != (m.cur < 0) || c != nil && c.Data != any(m.cur) {
+	if c := s.Current(); (c == nil) != (m.cur < 0) || c != nil && c.Data != any(testData(m.cur)) {
 		d.tb.Fatalf("Current = %v, want %d", c, m.cur)
 	}
 	live, ready := 0, 0
@@ -262,6 +305,9 @@ func (d *driver) check() {
 	if len(s.timers) != len(m.timers) {
 		d.tb.Fatalf("%d timers, want %d", len(s.timers), len(m.timers))
 	}
+	if n := d.m.policy.calls(); n != 0 {
+		d.tb.Fatalf("%d calls of the policy too few or too many", n)
+	}
 	for i, t := range s.timers {
 		if t.pos != i || i > 0 && s.timers.less(i, (i-1)/2) {
 			d.tb.Fatalf("timer heap is broken at %d", i)
@@ -269,18 +315,27 @@ func (d *driver) check() {
 	}
 }
 
-// TestModel makes a million random steps on the scheduler and on the model.
-func TestModel(t *testing.T) {
-	programs, steps := 500, 2000
-	if testing.Short() {
-		programs = 50
+// run makes steps random steps on the scheduler and on the model.
+func (d *driver) run(steps int) {
+	for range steps {
+		d.step()
+		d.check()
 	}
-	for seed := range programs {
-		d := newDriver(t, int64(seed))
-		for range steps {
-			d.step()
-			d.check()
+	got, want := d.s.Decisions(), d.m.decided
+	if len(got) != len(want) {
+		d.tb.Fatalf("%d decisions, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if !sameDecision(got[i], want[i]) {
+			d.tb.Fatalf("decision %d: %+v, want %+v", i, got[i], want[i])
 		}
+	}
+}
+
+// TestModel makes a million random steps in the default order.
+func TestModel(t *testing.T) {
+	for seed := range 500 {
+		newDriver(t, int64(seed), nil).run(2000)
 	}
 }
 
