@@ -268,6 +268,14 @@ func (c *Client) TouchIno(ino uint64) error {
 	return c.call(&call{Op: "touch", Ino: ino}, -1, nil)
 }
 
+// CopyText copies size bytes from offset off of a file of the image, by its
+// st_ino, into the file of Count at offset at. Before the file's content is changed
+// for the first time, the word at offset changed there becomes 1. Files whose content
+// is not the image's are refused.
+func (c *Client) CopyText(ino uint64, off, size, at, changed int64) error {
+	return c.call(&call{Op: "text", Ino: ino, Offset: off, Size: size, At: at, Changed: changed}, -1, nil)
+}
+
 // Close ends the server and waits for it.
 func (c *Client) Close() error {
 	err := c.ctl.Close()

@@ -21,7 +21,7 @@ import (
 
 // call is a request; the field of its operation is set.
 type call struct {
-	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch
+	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text
 	Config  *Config    `json:"config,omitempty"`
 	Pattern string     `json:"pattern,omitempty"`
 	Tar     TarRequest `json:"tar"`
@@ -30,6 +30,9 @@ type call struct {
 	GID     int64      `json:"gid"`
 	Offset  int64      `json:"offset,omitempty"`
 	Full    bool       `json:"full,omitempty"`
+	Size    int64      `json:"size,omitempty"`
+	At      int64      `json:"at,omitempty"`
+	Changed int64      `json:"changed,omitempty"`
 }
 
 // answer is a reply. An error crosses as text, with its errno and its hint.

@@ -115,7 +115,7 @@ func (f *fsys) resize(n *node, size int64, viaFD bool) syscall.Errno {
 	}
 	if size != n.size {
 		old := n.charge()
-		if err := n.own().truncate(f.st, n.size, size); err != nil {
+		if err := f.own(n).truncate(f.st, n.size, size); err != nil {
 			return f.storeError("truncate", err)
 		}
 		n.size = size
@@ -206,7 +206,7 @@ func (f *fsys) Write(r *fuse.Request, off int64, data []byte, flags uint32) sysc
 		}
 		data = data[:min(int64(len(data)), n.size-off)]
 	}
-	if err := n.own().write(f.st, f.lowOf(n), data, off, n.size); err != nil {
+	if err := f.own(n).write(f.st, f.lowOf(n), data, off, n.size); err != nil {
 		return f.storeError("write", err)
 	}
 	if end := off + int64(len(data)); end > n.size {
@@ -242,7 +242,7 @@ func (f *fsys) Fallocate(r *fuse.Request, off, k int64, mode uint32) syscall.Err
 	switch mode {
 	case 0, keep:
 	case unix.FALLOC_FL_PUNCH_HOLE | keep, unix.FALLOC_FL_ZERO_RANGE, unix.FALLOC_FL_ZERO_RANGE | keep:
-		if err := n.own().zeroRange(f.st, f.lowOf(n), off, min(off+k, n.size), n.size); err != nil {
+		if err := f.own(n).zeroRange(f.st, f.lowOf(n), off, min(off+k, n.size), n.size); err != nil {
 			return f.storeError("fallocate", err)
 		}
 	default:

@@ -165,8 +165,14 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		return s.finish(c.Full)
 	case "chown":
 		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
+	case "text":
+		if s.count == nil {
+			return nil, errors.New("detfs: text: nowhere to copy to")
+		}
+		return nil, s.f.watchText(c.Ino, c.Offset, c.Size, s.count, c.At, c.Changed)
 	case "touch":
 		return nil, s.change(c.Ino, func(n *node) {
+			s.f.noteMapped(n.ino)
 			n.mtime = s.f.now()
 			n.ctime = n.mtime
 			n.flags |= flagTimes

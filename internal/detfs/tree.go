@@ -48,6 +48,10 @@ type fsys struct {
 
 	doors     map[uint64]string // StaticFile.Door by inode number
 	doorsUsed []string          // of those that were read
+
+	texts       map[uint64]bool // inode numbers of files that watchText copied
+	textChanged func()
+	mapped      map[uint64]bool // of files that were mapped shared and writable
 }
 
 func newFsys(cfg Config, st *store, now func() int64, fail func(error)) *fsys {

@@ -34,6 +34,10 @@
 #define VALUE     160
 #define SAVED_DI  176
 #define NOW       208
+#define CHANGED   216
+#define SAVED_R9  224
+#define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
+#define PATH      0x180f80
 #define STDIO0    184
 #define STDIO1    192
 #define STDIO2    200
@@ -97,6 +101,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  timeofday
 	CMPL CX, $11
 	JEQ  time
+	CMPL CX, $12
+	JEQ  map
 
 leave:
 	MOVL $STATE, R11
@@ -414,6 +420,99 @@ time:
 	DIVQ CX
 	MOVQ SAVED_DX(R11), DX
 	JMP  finish
+
+	// mmap: the dynamic linker maps the text of a library (_dl_map_segments, with
+	// or without MAP_DENYWRITE). If there is a copy for this place, that is mapped.
+map:
+	CMPL DX, $5 // PROT_READ|PROT_EXEC
+	JNE  leave
+	MOVL R10, CX
+	ANDL $0xfffff7ff, CX
+	CMPL CX, $0x12 // MAP_PRIVATE|MAP_FIXED
+	JNE  leave
+	CMPQ CHANGED(R11), $0
+	JNE  leave
+	MOVL $TEXTS, CX
+	CMPQ (CX), $0
+	JEQ  leave
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R10, SAVED_R10(R11)
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ R9, SAVED_R9(R11)
+	MOVL R8, DI
+	MOVL $332, AX // statx
+	MOVL $EMPTY, SI
+	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+	MOVL $0x100, R10 // STATX_INO
+	LEAQ STATXBUF(R11), R8
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	TESTQ AX, AX
+	JNE  unmapped
+	CMPL STATXBUF+STX_MAJOR(R11), $0
+	JNE  unmapped
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
+	JNE  unmapped
+	MOVQ STATXBUF+STX_INO(R11), AX
+	MOVL $TEXTS, CX
+next:
+	CMPQ (CX), $0
+	JEQ  unmapped
+	CMPQ (CX), AX
+	JNE  other1
+	CMPQ 8(CX), DI
+	JNE  other1
+	CMPQ 16(CX), SI
+	JNE  other1
+	CMPQ 24(CX), R9
+	JEQ  found
+other1:
+	ADDQ $40, CX
+	JMP  next
+found:
+	MOVQ 32(CX), R9
+	MOVL $257, AX // openat
+	MOVQ $-100, DI // AT_FDCWD
+	MOVL $PATH, SI
+	MOVL $0x80000, DX // O_RDONLY|O_CLOEXEC
+	XORL R10, R10
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	TESTQ AX, AX
+	JLT  unmapped
+	MOVQ AX, R8
+	MOVL $9, AX // mmap
+	MOVL $5, DX
+	MOVL $0x12, R10
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ AX, VALUE(R11)
+	MOVL R8, DI
+	MOVL $3, AX // close
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVQ VALUE(R11), AX
+	CMPQ AX, DI
+	JNE  unmapped
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ SAVED_R8(R11), R8
+	MOVQ SAVED_R9(R11), R9
+	JMP  finish
+unmapped:
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ SAVED_R8(R11), R8
+	MOVQ SAVED_R9(R11), R9
+	JMP  leave
 
 	// The mark of the end; see text_unsafe.go.
 	BYTE $0x0f; BYTE $0x0b

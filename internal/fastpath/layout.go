@@ -46,7 +46,8 @@ const (
 
 	tscOffset = 0x800 // the code for rdtsc
 
-	// FileSize is the size of the file that both are mapped from, in order.
+	// FileSize is the size of the file that both are mapped from, in order, before
+	// there are copies of text (Text).
 	FileSize = TextSize + StateSize
 )
 
@@ -65,6 +66,7 @@ const (
 	offStdio     = 184 // three words: inode numbers of the pipes to the host
 	offNow       = 208 // the time when the thread was let go, ns since 1970
 	offJump      = 168 // where the code for rdtsc goes on
+	offChanged   = 216 // not 0: no Text may be used
 )
 
 // Class says how the region serves a call. The numbers are in code_amd64.s.
@@ -83,10 +85,12 @@ const (
 	Clock           // clock_gettime
 	TimeOfDay       // gettimeofday
 	Time            // time
+	Map             // mmap: of a library of which there is a Text
 )
 
 // Calls that the code makes by itself.
 const (
+	mmap  = 9
 	poll  = 7
 	statx = 332
 )
@@ -106,6 +110,7 @@ func table() []served {
 		{4, StatSI},     // stat
 		{5, StatSI},     // fstat
 		{6, StatSI},     // lstat
+		{9, Map},        // mmap
 		{17, File},      // pread64
 		{18, File},      // pwrite64
 		{19, File},      // readv

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"runtime/debug"
 
@@ -28,6 +29,10 @@ type Region struct {
 	// classes is what the guest was given at first.
 	classes [pointerOffset - classOffset]Class
 	lost    bool // the guest has cut the file off
+
+	file      int // our own descriptor of it
+	texts     []*Text
+	textBytes uint64
 }
 
 // New fills the file that the guest's processes map. It keeps a mapping for as
@@ -37,7 +42,11 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}}
+	file, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("hold the fast paths: %w", err)
+	}
+	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, file: file}
 	copy(mem, text(codeAddr()))
 	copy(mem[tscOffset:], text(tscAddr()))
 	for _, c := range table() {
@@ -57,6 +66,9 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	}
 	return r, nil
 }
+
+// Close gives up our descriptor of the file. The mapping stays.
+func (r *Region) Close() error { return unix.Close(r.file) }
 
 // guard runs f, which touches the mapping. The guest can open the file and cut
 // it off: then an access raises SIGBUS. The region is lost from there on, to the

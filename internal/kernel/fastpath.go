@@ -125,7 +125,7 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 			list = append(list, s)
 		}
 	}
-	var at *fastpath.Site
+	var at, last *fastpath.Site
 	for _, s := range list {
 		if m.resumable(s) || k.occupied(t, s) {
 			continue
@@ -133,9 +133,16 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 		if !k.patch(t, s) {
 			return at // not ours to write: its calls stop
 		}
+		last = s
 		if s.Addr == addr {
 			at = s
 		}
+	}
+	if at != nil {
+		last = at
+	}
+	if last != nil {
+		k.patchedAt(t, last)
 	}
 	return at
 }

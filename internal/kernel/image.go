@@ -81,9 +81,9 @@ func (k *Kernel) writeAuxv(t *Task, sp uint64, stack []byte, a *vdso.Auxv) error
 // in the code there that makes the image ours (vdso.Entry).
 func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	t.proc.vdsoBase, t.proc.program = base, t.regs.Rip
+	t.proc.mm.fast.mapped = k.cfg.Fast != nil
+	t.proc.over = k.overlay(t, t.regs.Rip)
 	e := k.entry(t.proc)
-	t.proc.mm.fast.mapped = e.Region != nil
-	k.replaceKnown(t, t.regs.Rip)
 	t.regs.Rip = vdso.PutEntry(k.vdso, &e)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
@@ -101,7 +101,7 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 func (k *Kernel) entry(p *Process) vdso.Entry {
 	e := vdso.Entry{Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program}
 	if k.cfg.Fast != nil {
-		e.Region = &vdso.Region{Path: k.cfg.RegionPath, Base: fastpath.Base, Text: fastpath.TextSize, State: fastpath.StateSize}
+		e.Region = &vdso.Region{Path: k.cfg.RegionPath, Base: fastpath.Base, Text: fastpath.TextSize, State: fastpath.StateSize, Over: p.over}
 	}
 	return e
 }

@@ -60,8 +60,12 @@ type Config struct {
 	// Fast are the guest's fast paths, mapped in each process from RegionPath; nil: none.
 	Fast       *fastpath.Region
 	RegionPath string
-	NoFast     bool // map them, so that the guest sees the same, and use none
-	Profile    bool // measure for Kernel.Profile
+	// CopyText copies size bytes from offset off of a file of the image into the
+	// region's file at offset at, and has its word at offset changed set before
+	// that file changes (detfs.Client).
+	CopyText func(ino uint64, off, size, at, changed int64) error
+	NoFast   bool // map them, so that the guest sees the same, and use none
+	Profile  bool // measure for Kernel.Profile
 
 	Log    io.Writer      // event log or nil
 	Trace  *trace.Writer  // or nil; the caller closes it
@@ -139,6 +143,10 @@ type Kernel struct {
 
 	prof profile
 	fast *fastpath.Region // nil: every call that is an event stops
+	// textsSeen are the segments that had to be patched. vacated: a process has
+	// them no more, and would not bear changes of a copy.
+	textsSeen []textSeen
+	vacated   bool
 	// roomySignals is the limit of pending signals with which all that matter
 	// have room in their queue; none if the host's limit is low.
 	roomySignals rlimit
@@ -204,6 +212,7 @@ func New(cfg Config) (*Kernel, error) {
 		return nil, err
 	}
 	k.norm = k.newNormaliser()
+	k.norm.Original = k.original
 	k.norm.Random = func(p []byte) { copy(p, k.random(len(p))) }
 	k.inodes.init()
 	k.inet = inet.NewTable(k.inetAlive)

@@ -74,7 +74,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		p.mm.fast, p.mm.barriers = t.proc.mm.fast.fork(), t.proc.mm.barriers
 	}
 	k.shmFork(t.proc.mm, p.mm)
-	p.vdsoBase = t.proc.vdsoBase
+	p.vdsoBase, p.over = t.proc.vdsoBase, t.proc.over
 	p.segv = t.proc.segv.inherit(flags)
 	c := k.newTask(tid, p)
 	k.logBirth(t, c)

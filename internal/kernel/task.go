@@ -11,6 +11,7 @@ import (
 	"dettrace/internal/ptrace"
 	"dettrace/internal/sched"
 	"dettrace/internal/schedattr"
+	"dettrace/internal/vdso"
 )
 
 // Task is one guest thread.
@@ -106,10 +107,11 @@ type Process struct {
 	posix     []*posixTimer
 	nextTimer int
 	comm      string
-	groups    []uint32 // supplementary groups, with one mapped id
-	mm        *mmID    // the address space (shared by vfork children)
-	vdsoBase  uint64   // where the vDSO lies since the last exec
-	program   uint64   // where that exec's program begins
+	groups    []uint32     // supplementary groups, with one mapped id
+	mm        *mmID        // the address space (shared by vfork children)
+	vdsoBase  uint64       // where the vDSO lies since the last exec
+	program   uint64       // where that exec's program begins
+	over      vdso.Overlay // what that exec mapped over its text
 	segv      *segvAction
 	tunables  procfs.Tunables
 	limits    limits

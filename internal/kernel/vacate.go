@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -42,8 +43,13 @@ func (k *Kernel) unpatch(t *Task) bool {
 	if err != nil {
 		return false
 	}
-	for _, addr := range slices.Sorted(maps.Keys(m.patched)) {
-		s := m.patched[addr]
+	k.vacated = true
+	sites := slices.Collect(maps.Values(m.patched))
+	for _, x := range k.cfg.Fast.Texts() { // of libraries, which the code has mapped
+		sites = append(sites, slices.Collect(maps.Values(x.Sites))...)
+	}
+	slices.SortFunc(sites, func(a, b *fastpath.Site) int { return cmp.Compare(a.Start, b.Start) })
+	for _, s := range sites {
 		now := make([]byte, len(s.New))
 		if n, _ := ptrace.ReadMem(t.tid, s.Start, now); n != len(now) || !bytes.Equal(now, s.New) {
 			continue // another library lies there meanwhile

@@ -57,6 +57,14 @@ func parseMapping(line string) (m mapping, ok bool) {
 
 // virtual replaces what the host decides in a mapping.
 func (n *Normaliser) virtual(m mapping) mapping {
+	if n.Original != nil {
+		if off, err := strconv.ParseUint(m.offset, 16, 64); err == nil && off != 0 {
+			if o, ok := n.Original(m.name, m.start, off); ok {
+				m.dev, m.ino, m.name = o.Dev, o.Ino, o.Name
+				m.offset = string(appendHex(nil, o.Offset, 8, ""))
+			}
+		}
+	}
 	if m.dev != 0 || m.ino != 0 {
 		m.dev, m.ino = n.ids(m.dev, m.ino)
 	}
@@ -203,13 +211,20 @@ func numaMaps(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 		if len(f) < 2 {
 			return nil, false
 		}
-		if _, err := strconv.ParseUint(f[0], 16, 64); err != nil {
+		addr, err := strconv.ParseUint(f[0], 16, 64)
+		if err != nil {
 			return nil, false
 		}
 		out = append(append(out, f[0]...), " default"...)
 		for _, w := range f[2:] {
 			if strings.HasPrefix(w, "file=") {
-				w = "file=" + n.linkName(strings.TrimPrefix(w, "file="), 0)
+				name := strings.TrimPrefix(w, "file=")
+				if n.Original != nil {
+					if o, ok := n.Original(name, addr, 0); ok {
+						name = o.Name
+					}
+				}
+				w = "file=" + n.linkName(name, 0)
 				out = append(append(out, ' '), w...)
 			} else if w == "heap" || w == "stack" {
 				out = append(append(out, ' '), w...)

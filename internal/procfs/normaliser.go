@@ -17,6 +17,16 @@ type Normaliser struct {
 	// Random fills a slice from the run's random stream. Without it
 	// sys/kernel/random/uuid is unknown.
 	Random func([]byte)
+
+	// Original, if not nil, tells what a mapping at addr of a file, from
+	// offset (0 if that is not known), stands for.
+	Original func(name string, addr, offset uint64) (Mapped, bool)
+}
+
+// Mapped is where in which file a mapping begins.
+type Mapped struct {
+	Dev, Ino, Offset uint64 // as the kernel has them
+	Name             string
 }
 
 // NewNormaliser makes a Normaliser for machine m. ids maps the kernel's

@@ -40,9 +40,13 @@ func newRegion(box *sandbox.Sandbox, hostTime bool, stdio ...*os.File) (*fastpat
 		pipes = append(pipes, st.Ino)
 	}
 	image, volumes := detfs.MainVolume()
-	return fastpath.New(box.Shared, fastpath.Facts{
+	r, err := fastpath.New(box.Shared, fastpath.Facts{
 		HostTime: hostTime, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return r, r.MapFrom(regionPath)
 }
 
 // fastFilter is what the filter must know of it.

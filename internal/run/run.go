@@ -179,7 +179,7 @@ func (c *container) start() error {
 		return err
 	}
 	k, err := kernel.New(kernel.Config{
-		Fast: c.fast, RegionPath: regionPath, NoFast: s.NoFastPaths, Profile: s.Profile,
+		Fast: c.fast, RegionPath: regionPath, CopyText: fs.CopyText, NoFast: s.NoFastPaths, Profile: s.Profile,
 		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
 		SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,

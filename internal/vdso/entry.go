@@ -5,7 +5,8 @@ import "encoding/binary"
 // A fresh image starts in code of ours, at the end of the vDSO's first page,
 // which makes a few system calls that cost no stop, and jumps to the program:
 //
-//   - it maps the region of the fast paths (package fastpath), if there is one;
+//   - it maps the region of the fast paths (package fastpath), if there is one,
+//     and perhaps a copy over the text that it goes on to;
 //   - it unmaps the vDSO's data pages ([vvar], and since Linux 6.13
 //     [vvar_vclock]): they hold the real clocks, readable by address.
 
@@ -23,6 +24,13 @@ type Region struct {
 	Path        string
 	Base        uint32
 	Text, State uint32
+	Over        Overlay // nothing if Size is 0
+}
+
+// Overlay is more of that file, to map privately, readable and executable.
+type Overlay struct {
+	Addr       uint64
+	Size, From uint32 // bytes, and where in the file
 }
 
 // Magic is the upper half of the descriptor arguments of the code's openat and
@@ -110,10 +118,20 @@ func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion int) {
 		syscall()                           //
 		a.op(0x48, 0x39, 0xf8)              // cmp %rdi, %rax
 		a.jump("region failed", 0x0f, 0x85) // jne
-		afterRegion = a.bind("close")       //
-		a.op32(3, 0xb8)                     // mov $close, %eax
-		a.op(0x44, 0x89, 0xc7)              // mov %r8d, %edi
-		syscall()                           // EBADF where there is nothing to close
+		if o := r.Over; o.Size != 0 {
+			const overFlags = 0x12        // MAP_PRIVATE|MAP_FIXED
+			a.op32(9, 0xb8)               // mov $mmap, %eax
+			a.op64(o.Addr, 0x48, 0xbf)    // movabs $addr, %rdi
+			a.op32(o.Size, 0xbe)          // mov $size, %esi
+			a.op32(5, 0xba)               // mov $PROT_READ|PROT_EXEC, %edx
+			a.op32(overFlags, 0x41, 0xba) // mov $flags, %r10d
+			a.op32(o.From, 0x41, 0xb9)    // mov $offset, %r9d
+			syscall()                     // the original does as well
+		}
+		afterRegion = a.bind("close") //
+		a.op32(3, 0xb8)               // mov $close, %eax
+		a.op(0x44, 0x89, 0xc7)        // mov %r8d, %edi
+		syscall()                     // EBADF where there is nothing to close
 	}
 	a.op64(e.Base-e.Data, 0x48, 0xbf) // movabs $data, %rdi
 	a.op32(uint32(e.Data), 0xbe)      // mov $size, %esi

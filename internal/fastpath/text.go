@@ -1,0 +1,171 @@
+package fastpath
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Replacing the sites of a library anew in every process costs a stop and a
+// copied page for each. So the executable segment of a library that is met often
+// is copied, once for each address at which it is mapped, with everything known
+// replaced; the copies lie behind the state in the region's file. Of the dynamic
+// linker, and of programs without one, the copy is mapped over the original
+// before the first instruction (vdso.Entry); those of libraries the code maps
+// when the dynamic linker maps the original.
+
+// Text is the executable segment of a file, as it is mapped.
+type Text struct {
+	Addr, Size uint64
+	Ino        uint64           // of the file
+	Offset     uint64           // in the file
+	Name       string           // of the file
+	At         uint64           // of the copy in the region's file
+	Sites      map[uint64]*Site // those replaced in the copy, by address
+}
+
+const (
+	tableOffset = 0x1200 // five words for each Text, behind the classes
+	maxTexts    = 64
+	textEntry   = 40
+
+	pathOffset = 0xf80 // the path of the region's file in the guest
+	pathRoom   = 0x78
+
+	// Bounds of what copies take of the host's memory.
+	maxTextSize = 8 << 20
+	maxAllTexts = 40 << 20
+)
+
+// MapFrom tells the code which path leads to the region's file in the guest.
+// Without it no library is replaced.
+func (r *Region) MapFrom(path string) error {
+	if len(path) >= pathRoom {
+		return fmt.Errorf("fast paths: path %s: %w", path, unix.ENAMETOOLONG)
+	}
+	r.guard(func() { copy(r.mem[pathOffset:], append([]byte(path), 0)) })
+	return nil
+}
+
+// ErrNoText says that a segment is not worth a copy, or that there are too many.
+var ErrNoText = errors.New("no copy of this text")
+
+// Copy makes a copy of the segment t. content puts its bytes, as the file has
+// them, into the region's file at offset at. linker: t is a dynamic linker's,
+// whose mappings of libraries are to be watched from now on.
+func (r *Region) Copy(t Text, linker bool, content func(at uint64) error) (*Text, error) {
+	const page = 4096
+	end := FileSize + r.textBytes
+	if r.lost || len(r.texts) == maxTexts || t.Size == 0 || t.Size > maxTextSize || r.textBytes+t.Size > maxAllTexts ||
+		t.Size%page != 0 || t.Addr%page != 0 || t.Offset%page != 0 {
+		return nil, ErrNoText
+	}
+	if err := unix.Ftruncate(r.file, int64(end+t.Size)); err != nil {
+		return nil, fmt.Errorf("fast paths: %w", err)
+	}
+	if err := content(end); err != nil {
+		return nil, err
+	}
+	text := make([]byte, t.Size)
+	if n, err := unix.Pread(r.file, text, int64(end)); err != nil || n != len(text) {
+		return nil, fmt.Errorf("fast paths: read of a text: %w", errors.Join(err, ErrNoText))
+	}
+	t.At, t.Sites = end, map[uint64]*Site{}
+	if linker {
+		for i := 0; ; i += movSize + callSize {
+			n := bytes.Index(text[i:], []byte{0xb8, mmap, 0, 0, 0, 0x0f, 0x05}) // mov $9, %eax; syscall
+			if n < 0 {
+				break
+			}
+			i += n
+			at := i + movSize
+			from, to := max(at-Near, 0), min(at+Near, len(text))
+			r.Find(t.Addr+uint64(at), t.Addr+uint64(from), text[from:to])
+		}
+	}
+	for _, a := range r.Addrs(t.Addr, t.Addr+t.Size) {
+		if s := r.Known(a, t.Addr, text); s != nil {
+			t.Sites[a] = s
+			copy(text[s.Start-t.Addr:], s.New)
+		}
+	}
+	if n, err := unix.Pwrite(r.file, text, int64(end)); err != nil || n != len(text) {
+		return nil, fmt.Errorf("fast paths: write of a text: %w", errors.Join(err, ErrNoText))
+	}
+	r.textBytes += t.Size
+	r.texts = append(r.texts, &t)
+	i := tableOffset + textEntry*(len(r.texts)-1)
+	r.guard(func() {
+		for j, v := range []uint64{t.Ino, t.Addr, t.Size, t.Offset, t.At} {
+			binary.LittleEndian.PutUint64(r.mem[i+8*j:], v)
+		}
+	})
+	return &t, nil
+}
+
+// Text is the copy of the segment that is mapped at addr from offset of the file
+// with number ino, or nil.
+func (r *Region) Text(addr, size, ino, offset uint64) *Text {
+	if r.TextsChanged() {
+		return nil
+	}
+	for _, t := range r.texts {
+		if t.Addr == addr && t.Size == size && t.Ino == ino && t.Offset == offset {
+			return t
+		}
+	}
+	return nil
+}
+
+// TextAt is the copy that holds offset at of the region's file, or nil.
+func (r *Region) TextAt(at uint64) *Text {
+	for _, t := range r.texts {
+		if at >= t.At && at < t.At+t.Size {
+			return t
+		}
+	}
+	return nil
+}
+
+// TextOver is a copy made for addresses that addr is among, or nil.
+func (r *Region) TextOver(addr uint64) *Text {
+	i := slices.IndexFunc(r.texts, func(t *Text) bool { return addr >= t.Addr && addr < t.Addr+t.Size })
+	if i < 0 {
+		return nil
+	}
+	return r.texts[i]
+}
+
+// Texts are all copies.
+func (r *Region) Texts() []*Text { return r.texts }
+
+// Add replaces a site that was found later in the copy, for processes to come.
+func (r *Region) Add(t *Text, s *Site) {
+	if t.Sites[s.Addr] != nil || s.Start < t.Addr || s.End() > t.Addr+t.Size {
+		return
+	}
+	old := make([]byte, len(s.Old))
+	at := int64(t.At + s.Start - t.Addr)
+	if n, err := unix.Pread(r.file, old, at); err != nil || n != len(old) || !bytes.Equal(old, s.Old) {
+		return
+	}
+	if _, err := unix.Pwrite(r.file, s.New, at); err == nil {
+		t.Sites[s.Addr] = s
+	}
+}
+
+// ChangedOffset is where in the file a word is, 8 bytes, that becomes other than
+// 0 when a file is written to of which there is a copy: by whoever sees that
+// first, before the writer goes on. Copies are not used any more then.
+const ChangedOffset = TextSize + offChanged
+
+// TextsChanged reports whether that is so.
+func (r *Region) TextsChanged() (changed bool) {
+	changed = true
+	r.guard(func() { changed = r.state.word(offChanged).Load() != 0 })
+	return changed
+}
