@@ -146,7 +146,7 @@ func buffered(f *os.File) (io.Writer, func() error) {
 // registerCompletion tells the shell what each flag takes.
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"},
+		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(),
 	}
 	for name, values := range fixed {
 		directive := cobra.ShellCompDirectiveNoFileComp

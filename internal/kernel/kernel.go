@@ -69,6 +69,7 @@ type Config struct {
 
 	Log    io.Writer      // event log or nil
 	Trace  *trace.Writer  // or nil; the caller closes it
+	Strict bool           // the first refusal, or use of a door, ends the run
 	SetNow func(ns int64) // publishes the logical clock to the file system
 	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
 	SetBudget func(n int, tick int64)
@@ -174,6 +175,11 @@ type Stats struct {
 	Refused []Refusal
 	Doors   []string // doors that were really used
 }
+
+// UncontrolledError ends a strict run at the first thing that is not controlled.
+type UncontrolledError struct{ What string }
+
+func (e *UncontrolledError) Error() string { return "not controlled: " + e.What }
 
 // Refusal is a use of something that is not controlled.
 type Refusal struct {
@@ -300,6 +306,9 @@ func (k *Kernel) refuse(t *Task, what string, errno error) {
 		}
 	}
 	k.stats.Refused = append(k.stats.Refused, Refusal{what, errnoName(errno), 1, t.proc.describe()})
+	if k.cfg.Strict {
+		k.Stop(&UncontrolledError{What: "refused: " + what + ", by " + t.proc.describe()})
+	}
 }
 
 func (k *Kernel) door(name string) {
@@ -309,4 +318,7 @@ func (k *Kernel) door(name string) {
 		}
 	}
 	k.stats.Doors = append(k.stats.Doors, name)
+	if k.cfg.Strict {
+		k.Stop(&UncontrolledError{What: "door used: " + name})
+	}
 }

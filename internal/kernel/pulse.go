@@ -18,6 +18,8 @@ type heartbeat struct {
 	tracer  atomic.Int64  // the thread that runs the guest
 	nudge   atomic.Uint64 // a look is wanted if this is still the number of resumes
 	steps   atomic.Int64
+	now     atomic.Int64 // logical, ns since 1970
+	procs   atomic.Int64
 }
 
 func (h *heartbeat) beat(tid int) {
@@ -32,6 +34,7 @@ func (k *Kernel) beat(t *Task) {
 	if !t.looked {
 		k.heart.beat(t.tid)
 	}
+	k.heart.now.Store(k.sched.Now())
 	t.looked, t.nudged = false, false
 }
 
@@ -39,6 +42,12 @@ func (k *Kernel) beat(t *Task) {
 // any was. Safe for any goroutine.
 func (k *Kernel) Pulse() (tid int, resumes uint64) {
 	return int(k.heart.tid.Load()), k.heart.resumes.Load()
+}
+
+// Progress is the logical time in ns since 1970, how many processes there are and
+// how many times any thread was resumed. Safe for any goroutine.
+func (k *Kernel) Progress() (now int64, processes int, resumes uint64) {
+	return k.heart.now.Load(), int(k.heart.procs.Load()), k.heart.resumes.Load()
 }
 
 // Where is the instruction at which the running thread was seen by the last

@@ -155,6 +155,7 @@ func (k *Kernel) newProcess(tid int, parent *Process) (*Process, error) {
 		p.comm, p.groups, p.tunables, p.limits = parent.comm, parent.groups, parent.tunables, parent.limits
 	}
 	k.procs[tid] = p
+	k.heart.procs.Add(1)
 	return p, nil
 }
 
@@ -258,6 +259,7 @@ func (k *Kernel) removeProcess(p *Process) {
 	}
 	k.stopTimers(p)
 	delete(k.procs, p.pid)
+	k.heart.procs.Add(-1)
 }
 
 func without[T comparable](s []T, x T) []T {

@@ -54,7 +54,7 @@ type Exit struct {
 	Status int    `json:"status"`           // as the shell sees it: 128+n for signal n
 	Signal int    `json:"signal"`           // 0: none
 	Error  string `json:"error"`            // dettrace's own, "" if none
-	Reason string `json:"reason,omitempty"` // kind of Error: deadlock, timeout
+	Reason string `json:"reason,omitempty"` // kind of Error: deadlock, timeout, uncontrolled
 }
 
 // Image is the image or an input.

@@ -20,13 +20,20 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		defer cancel()
 	}
 	c := &container{spec: spec, open: door.Open(spec.Allow)}
+	c.enter(phaseStart)
+	quiet := c.tellProgress()
 	o, err := c.guestRun(ctx)
+	c.enter(phaseOutputs)
 	res := Result{Status: exitStatus(o, err)}
-	if err == nil {
+	ran := err == nil
+	if ran {
 		err = c.finish(res.Status)
 		if err != nil {
 			res.Status = ExitFailure
 		}
+	}
+	quiet()
+	if ran {
 		c.closing(c.keeps(res.Status))
 	}
 	if res.Status != 0 && !c.spec.Verbose {

@@ -104,11 +104,14 @@ func (c *container) writeReport(r report.Report) error {
 // reasonOf names the ends that say something about the command.
 func reasonOf(err error) string {
 	var d *kernel.DeadlockError
+	var u *kernel.UncontrolledError
 	switch {
 	case errors.As(err, &d):
 		return "deadlock"
 	case errors.Is(err, ErrTimeout):
 		return "timeout"
+	case errors.As(err, &u):
+		return "uncontrolled"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +43,8 @@ type container struct {
 	kern  *kernel.Kernel
 	fast  *fastpath.Region
 	trace *trace.Writer
+	phase atomic.Pointer[string]        // for people who wait
+	shown atomic.Pointer[kernel.Kernel] // once it runs
 	pipes []*os.File
 	mode  sandbox.IDMode
 	user  user
@@ -81,6 +84,8 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 		c.box.Kill()
 		k.Reap()
 	}()
+	c.shown.Store(k)
+	c.enter(phaseRun)
 	go c.watch(ctx, done)
 	go c.forward(done)
 	go c.guardRun(done)
@@ -185,7 +190,7 @@ func (c *container) start() error {
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, Trace: c.trace, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
+		Log: s.Log, Trace: c.trace, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})
 	if err != nil {
 		return err

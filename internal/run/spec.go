@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/progress"
 	"dettrace/internal/report"
 	"dettrace/internal/schedule"
 	"dettrace/internal/store"
@@ -59,6 +60,9 @@ type Spec struct {
 	Save            string // tar file, or ""
 	Report          string // JSON file, or ""
 	Verbose         bool
+	Strict          bool                // what is refused, and a door that is used, end the run
+	Progress        progress.Mode       // told on Diag; "" is none
+	Columns         func() int          // width of the terminal behind Diag, for progress.Line
 	InputList       string              // JSON lines file of everything read, or ""
 	Digests         string              // file of content digests kept between runs, or ""
 	Record          func(Source) Source // stands between the container and its outputs, or nil

@@ -51,6 +51,8 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.BoolVar(&f.Profile, "profile", false, "measure where the time goes: a table on standard error, and in the report")
 	fs.StringVar(&f.Messages, "messages", "", "write dettrace's own messages to `FILE` instead of standard error")
 	_ = fs.MarkHidden("messages") // fails only for a flag that does not exist; verify uses it
+	fs.BoolVar(&f.Strict, "strict", false, "end the run at the first thing that is not controlled: a refused call, a door that is used")
+	fs.StringVar(&f.Progress, "progress", "auto", "`HOW` to show how far the run is, on standard error: auto (a line, on a terminal), plain, json or none")
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
 	fs.SetInterspersed(false) // what follows the command belongs to it
 	fs.SortFlags = false      // the order above is the order to read them in

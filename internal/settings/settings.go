@@ -80,6 +80,8 @@ type Flags struct {
 	ListInputs      string
 	Messages        string
 	Verbose         bool
+	Strict          bool
+	Progress        string
 }
 
 // errNoCommand is the error of `dettrace run` without a command.
@@ -93,6 +95,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		OutputOnFailure: f.OutputOnFailure,
 		WriteBack:       f.WriteBack,
 		Verbose:         f.Verbose,
+		Strict:          f.Strict,
 		NoFastPaths:     f.NoFastPaths,
 		Profile:         f.Profile,
 		CPUs:            f.CPUs,
@@ -110,7 +113,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 	}
 	s.Workdir = workdir(f.Workdir, s.Config.WorkingDir)
 	steps := []func(*run.Spec, Flags, Host) error{
-		setNumbers, setNames, setInputs, setEnvironment, setFiles, setOutputs,
+		setNumbers, setNames, setProgress, setInputs, setEnvironment, setFiles, setOutputs,
 	}
 	for _, step := range steps {
 		if err := step(&s, f, host); err != nil {
