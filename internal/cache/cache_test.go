@@ -18,6 +18,7 @@ import (
 	"dettrace/internal/image"
 	"dettrace/internal/report"
 	"dettrace/internal/run"
+	"dettrace/internal/vary"
 )
 
 func must(t testing.TB, err error) {
@@ -172,7 +173,10 @@ func TestKey(t *testing.T) {
 		"workdir": func(s *run.Spec) { s.Workdir = "/" }, "command": func(s *run.Spec) { s.Command = []string{"a b"} },
 		"env": func(s *run.Spec) { s.Env[0] = "A=2" }, "order": func(s *run.Spec) { s.Env = []string{"B=2", "A=1"} },
 		"epoch": func(s *run.Spec) { s.EpochNS = 1 }, "seed": func(s *run.Spec) { s.Seed = 1 }, "schedule": func(s *run.Spec) { s.ScheduleSeed = 1 },
-		"cpus": func(s *run.Spec) { s.CPUs = 2 }, "hostname": func(s *run.Spec) { s.Hostname = "x" }, "user": func(s *run.Spec) { s.User = "1" },
+		"vary": func(s *run.Spec) { s.Vary = vary.Plan{} }, "varied": func(s *run.Spec) { s.Vary = vary.Plan{{Source: vary.Time, Seed: 1}} },
+		"strict":   func(s *run.Spec) { s.Strict = true },
+		"declared": func(s *run.Spec) { s.Vary, s.DeclaredEnv = vary.Plan{}, []string{"A"} },
+		"cpus":     func(s *run.Spec) { s.CPUs = 2 }, "hostname": func(s *run.Spec) { s.Hostname = "x" }, "user": func(s *run.Spec) { s.User = "1" },
 		"allow": func(s *run.Spec) { s.Allow = []string{"network"} }, "memory": func(s *run.Spec) { s.Memory = 1 }, "pids": func(s *run.Spec) { s.Pids = 1 },
 		"outputs": func(s *run.Spec) { s.Outputs = nil }, "on failure": func(s *run.Spec) { s.OutputOnFailure = true },
 		"write back": func(s *run.Spec) { s.WriteBack = true }, "save": func(s *run.Spec) { s.Save = "/x" },
@@ -197,12 +201,12 @@ func TestKey(t *testing.T) {
 // Every field of run.Spec is part of the key or listed here, with the reason
 // why no stored result depends on it.
 func TestKeyKnowsEveryField(t *testing.T) {
-	inKey := "Image Inputs Workdir Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
+	inKey := "Image Inputs Workdir Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule Vary DeclaredEnv Strict CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
 	noEffect := map[string]string{
 		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
 		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",
 		"Timeout": "a run that it ends is not stored", "SpinLimit": "a run that it ends is not stored", "Interrupt": "a run that it ends is not stored",
-		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Verbose": "messages", "Secrets": "never stored", "Signals": "a door: once used, never stored",
+		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Signals": "a door: once used, never stored",
 	}
 	for f := range reflect.TypeFor[run.Spec]().Fields() {
 		if _, ok := noEffect[f.Name]; !ok && !slices.Contains(strings.Fields(inKey), f.Name) {

@@ -125,10 +125,17 @@ func (c *Cache) parts(spec *run.Spec, stdin string) ([]Part, []watched, error) {
 	add("epoch", spec.EpochNS)
 	add("seed", spec.Seed)
 	add("schedule", schedule(spec))
+	if spec.Vary != nil {
+		add("varied", spec.VaryText())
+		add("variables that are not varied", list(spec.DeclaredEnv))
+	}
 	add("CPUs", max(spec.CPUs, 1))
 	add("host name", spec.Hostname)
 	add("user", spec.User)
 	add("doors", list(spec.Allow))
+	if spec.Strict {
+		add("strict", true)
+	}
 	add("memory", spec.Memory)
 	add("pids", spec.Pids)
 	add("standard input", stdin)

@@ -15,6 +15,7 @@ import (
 	"dettrace/internal/kernel"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
+	"dettrace/internal/vary"
 )
 
 func (a App) runCommand(status *int) *cobra.Command {
@@ -147,6 +148,7 @@ func buffered(f *os.File) (io.Writer, func() error) {
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
 		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(),
+		"vary": append([]string{"all", "none"}, vary.Names()...),
 	}
 	for name, values := range fixed {
 		directive := cobra.ShellCompDirectiveNoFileComp

@@ -13,6 +13,7 @@ package detfs
 import (
 	"dettrace/internal/image"
 	"dettrace/internal/stopwatch"
+	"dettrace/internal/vary"
 )
 
 // ServerCommand is the hidden subcommand that runs the server.
@@ -29,11 +30,12 @@ type Config struct {
 	// SingleID: only guest uid 0 and gid 0 are mapped. The kernel is then
 	// told owner 0 for every file; the virtual owner still travels in
 	// st_blocks (see PackBlocks).
-	SingleID bool   `json:"single_id"`
-	Profile  bool   `json:"profile"`   // measure how long requests take
-	Digests  string `json:"digests"`   // file in which content digests are kept between runs (see package digests); "" = none
-	HostTime bool   `json:"host_time"` // times are the host's, not SetNow's
-	MaxBytes uint64 `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
+	SingleID bool      `json:"single_id"`
+	Vary     vary.Plan `json:"vary"`      // sources that are varied
+	Profile  bool      `json:"profile"`   // measure how long requests take
+	Digests  string    `json:"digests"`   // file in which content digests are kept between runs (see package digests); "" = none
+	HostTime bool      `json:"host_time"` // times are the host's, not SetNow's
+	MaxBytes uint64    `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
 }
 
 // Mount grafts a layer at a guest path. Later mounts cover earlier ones.
@@ -43,6 +45,8 @@ type Mount struct {
 	Store string `json:"store,omitempty"` // directory of the store that holds Ref
 	// KeepMtime keeps the host's times instead of the epoch.
 	KeepMtime   bool   `json:"keep_mtime"`
+	Owner       uint32 `json:"owner"`        // uid and gid of all files that the layer gives to root
+	Older       int64  `json:"older"`        // ns by which all its files are older than they would be
 	FollowLinks bool   `json:"follow_links"` // follow symlinks that lead out of an input
 	Label       string `json:"label"`        // for reports: "image", "input"
 }
@@ -57,6 +61,7 @@ type Dir struct {
 	// Volume, if not 0, makes the directory the top of a volume of its own
 	// (see Volume); it takes effect where the directory is made.
 	Volume uint8 `json:"volume,omitempty"`
+	Extra  bool  `json:"extra,omitempty"` // its inode number is none that others would have without it
 }
 
 // A volume is a part of the tree that looks like a file system of its own
@@ -98,6 +103,8 @@ type StaticFile struct {
 	Serial uint32 `json:"serial,omitempty"`
 	Hidden bool   `json:"hidden,omitempty"` // no listing shows it
 	Door   string `json:"door,omitempty"`   // the door that its content came through: Summary.Doors
+	Extra  bool   `json:"extra,omitempty"`  // as Dir.Extra
+	Before bool   `json:"before,omitempty"` // Content goes in front of what the layers have there
 }
 
 // SerialIno is the inode number of a StaticFile with Serial in a volume.
@@ -170,6 +177,7 @@ type Summary struct {
 	// tar of TarRequest{Changes: true}), if it was asked for.
 	ChangesDigest string                    `json:"changes_digest"`
 	Changed       int                       `json:"changed"`  // number of changed paths
+	Varied        []vary.Metered            `json:"varied"`   // events of varied sources
 	Requests      map[string]stopwatch.Span `json:"requests"` // FUSE requests by opcode name; times with Profile
 	Doors         []string                  `json:"doors"`    // StaticFile.Door of those that were read, in that order
 }

@@ -122,6 +122,7 @@ func (f *fsys) buildDir(c Dir) error {
 		return nil
 	}
 	n := f.premade(d, syscall.S_IFDIR|c.Mode&0o7777)
+	f.extra(n, c.Extra)
 	n.uid, n.gid = c.UID, c.GID
 	if c.Volume != 0 {
 		n.ino = uint64(c.Volume)<<volumeShift | volumeTop
@@ -135,6 +136,13 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 	p := path.Clean("/" + s.Path)
 	if p == "/" {
 		return fmt.Errorf("detfs: file %q: %w", s.Path, syscall.EINVAL)
+	}
+	if s.Before {
+		content, err := f.before(p, s.Content)
+		if err != nil {
+			return err
+		}
+		s.Content = content
 	}
 	d := top
 	for _, name := range split(path.Dir(p)) {
@@ -158,6 +166,7 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 		return nil
 	}
 	n := f.premade(d, mode)
+	f.extra(n, s.Extra)
 	n.flags |= extra
 	if s.Hidden {
 		n.flags |= flagHidden
@@ -178,6 +187,31 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 	}
 	f.setStart(d, path.Base(p), n)
 	return nil
+}
+
+// extra gives n a number of its own space, and back the one that it took.
+func (f *fsys) extra(n *node, is bool) {
+	if is {
+		f.nextIno--
+		f.vary.extra++
+		n.ino = 1<<41 | f.vary.extra
+	}
+}
+
+// before is content and, behind it, that of the file at p, if there is one.
+func (f *fsys) before(p string, content []byte) ([]byte, error) {
+	n, errno := f.at(p)
+	if errno == syscall.ENOENT || errno == 0 && !n.isReg() {
+		return content, nil
+	}
+	if errno != 0 {
+		return nil, fmt.Errorf("detfs: file %s: %w", p, errno)
+	}
+	rest := make([]byte, min(n.size, 16<<20))
+	if _, err := f.readNode(n, rest, 0); err != nil {
+		return nil, fmt.Errorf("detfs: file %s: %w", p, err)
+	}
+	return append(content[:len(content):len(content)], rest...), nil
 }
 
 // number gives n the inode number that s asks for.

@@ -39,7 +39,7 @@ func (f *fsys) listing(n *node) ([]listed, syscall.Errno) {
 	list := make([]listed, 0, len(d.lower)+len(d.children))
 	for _, e := range d.lower {
 		if _, ok := d.children[e.Name]; !ok {
-			list = append(list, listed{e.Name, mixIno(e.Ino, n.mount), e.Type & syscall.S_IFMT})
+			list = append(list, listed{e.Name, f.layerIno(e.Ino, n.mount), e.Type & syscall.S_IFMT})
 		}
 	}
 	for name, c := range d.children {
@@ -94,7 +94,7 @@ func (f *fsys) Readdir(_ *fuse.Request, fh, off uint64, l *fuse.DirList) syscall
 		if errno != 0 {
 			return errno
 		}
-		h.list = list
+		h.list = f.ordered(h.n, list)
 	}
 	if off == 0 {
 		if !l.Add(".", h.n.ino, 1, syscall.S_IFDIR, nil) {

@@ -206,6 +206,7 @@ func (s *server) serve(file *os.File) error {
 	if file == nil || s.conn != nil {
 		return errors.New("detfs: serve: bad call")
 	}
+	s.f.vary.begun, s.f.vary.start = true, s.f.now()
 	s.conn = fuse.NewConn(int(file.Fd()), s.f, &s.f.mu)
 	s.conn.Watch = stopwatch.New(s.f.cfg.Profile)
 	go func() {
@@ -285,7 +286,7 @@ func (s *server) learned(list bool, outputs []string) ([]Learned, error) {
 // finish verifies the layers and sums the run up. The changes come first: they
 // hold what the guest took over from the layers without reading it.
 func (s *server) finish(digest bool) (*Summary, error) {
-	sum := &Summary{Doors: s.f.doorsUsed}
+	sum := &Summary{Doors: s.f.doorsUsed, Varied: s.f.vary.report()}
 	if digest {
 		h := sha256.New()
 		if err := s.f.writeTar(h, TarRequest{Changes: true}); err != nil {

@@ -36,6 +36,7 @@ type fsys struct {
 	digests *digests.Cache     // of the layers' files
 	hard    []map[uint64]*node // per layer: nodes with several names, by layer ino
 	nextIno uint64
+	vary    varied
 	root    *node            // the FUSE root
 	guest   *node            // the guest's /
 	byIno   map[uint64]*node // built on first use
@@ -59,6 +60,7 @@ func newFsys(cfg Config, st *store, now func() int64, fail func(error)) *fsys {
 		cfg: cfg, now: now, fail: fail, st: st, nextIno: firstNewIno,
 		doors:   map[uint64]string{},
 		digests: digests.Open(cfg.Digests),
+		vary:    newVaried(cfg.Vary),
 		nodes:   make([]*node, 1, 1024), // node number 0 is no node
 	}
 	f.root = f.add(&node{
@@ -185,11 +187,12 @@ func (f *fsys) materialise(ln image.Node, parent *node, mount int32) *node {
 		}
 	}
 	n := &node{
-		ino: mixIno(m.Ino, mount), lower: ln, mount: mount,
+		ino: f.layerIno(m.Ino, mount), lower: ln, mount: mount,
 		mode: m.Mode, uid: m.UID, gid: m.GID, nlink: max(m.Nlink, 1),
 		rdev: uint32(m.Rdev), size: m.Size, basesz: m.Size,
 		atime: m.Mtime, mtime: m.Mtime, ctime: m.Mtime,
 	}
+	f.adapt(n)
 	if n.isDir() {
 		n.nlink, n.size, n.basesz = 1, dirSize, 0
 		n.dir = newDir(parent)
@@ -199,6 +202,18 @@ func (f *fsys) materialise(ln image.Node, parent *node, mount int32) *node {
 		f.hard[mount][m.Ino] = n
 	}
 	return n
+}
+
+// adapt makes of a layer's file what its mount asks for.
+func (f *fsys) adapt(n *node) {
+	if int(n.mount) >= len(f.cfg.Mounts) {
+		return
+	}
+	m := &f.cfg.Mounts[n.mount]
+	if m.Owner != 0 && n.uid == 0 && n.gid == 0 {
+		n.uid, n.gid = m.Owner, m.Owner
+	}
+	n.atime, n.mtime, n.ctime = n.atime-m.Older, n.mtime-m.Older, n.ctime-m.Older
 }
 
 // mixIno places a layer's number into the image space, apart for each mount:
@@ -222,7 +237,7 @@ func (f *fsys) create(d *node, mode, uid, gid uint32) *node {
 	}
 	now := f.now()
 	n := &node{
-		ino: f.nextIno, mount: -1, mode: mode, uid: uid, gid: gid, nlink: 1,
+		ino: f.newIno(f.nextIno), mount: -1, mode: mode, uid: uid, gid: gid, nlink: 1,
 		atime: now, mtime: now, ctime: now, flags: flagData,
 	}
 	if d != nil {

@@ -23,6 +23,8 @@
 #define P_SIGIGN  152
 #define P_SIGMASK 184
 #define P_MSG     192
+#define P_ONELEN  224
+#define P_FIRST   232
 #define P_GROUPS  256
 
 // func code()
@@ -95,15 +97,15 @@ free:
 	XORQ DX, DX
 	SYSCALL
 
-	// pwrite64(lastpid, "1"): the next fork makes pid 2.
+	// pwrite64(lastpid, "1"): the next fork makes pid 2 (Params.FirstPid).
 	MOVQ $2, R13
 	MOVQ $18, AX
 	MOVQ P_LASTPID(BX), DI
 	LEAQ P_ONE(BX), SI
-	MOVQ $1, DX
+	MOVQ P_ONELEN(BX), DX
 	XORQ R10, R10
 	SYSCALL
-	CMPQ AX, $1
+	CMPQ AX, P_ONELEN(BX)
 	JNE  fail
 
 	// clone(SIGCHLD)
@@ -117,7 +119,7 @@ free:
 	SYSCALL
 	TESTQ AX, AX
 	JEQ  child
-	CMPQ AX, $2
+	CMPQ AX, P_FIRST(BX)
 	JNE  fail
 
 	// capset: keep only what writing ns_last_pid needs.
@@ -197,7 +199,7 @@ signal:
 	MOVQ $5, R13
 	MOVQ $112, AX
 	SYSCALL
-	CMPQ AX, $2
+	CMPQ AX, P_FIRST(BX)
 	JNE  fail
 
 	// prctl(PR_CAPBSET_DROP, CAP_CHECKPOINT_RESTORE)

@@ -1,6 +1,9 @@
 package initproc
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // Descriptors at which the program expects its files. 0, 1 and 2 are the
 // guest's.
@@ -16,6 +19,7 @@ type Params struct {
 	SetGroups bool   // false where the user namespace denies setgroups(2)
 	ChildCaps uint64 // capabilities of pid 2 while it is uid 0, as a bit set
 	InitCaps  uint64 // capabilities pid 1 keeps
+	FirstPid  int    // number of pid 2, if it shall be another; 0: 2
 }
 
 // Offsets in the parameter block; the same numbers are in init_amd64.s.
@@ -31,6 +35,8 @@ const (
 	offCapInit  = 80
 	offOne      = 104
 	offName     = 112
+	offOneLen   = 224
+	offFirst    = 232
 	offSigIgn   = 152
 	offGroups   = 256
 
@@ -55,7 +61,9 @@ func (p *Params) encode() []byte {
 	le.PutUint32(b[offCapHdr:], capVersion3)
 	putCaps(b[offCapChild:], p.ChildCaps)
 	putCaps(b[offCapInit:], p.InitCaps)
-	b[offOne] = '1'
+	first := max(p.FirstPid, 2)
+	le.PutUint64(b[offOneLen:], uint64(copy(b[offOne:offName-1], strconv.Itoa(first-1))))
+	le.PutUint64(b[offFirst:], uint64(first))
 	copy(b[offName:], "init")
 	le.PutUint64(b[offSigIgn:], sigIgn)
 	for i, g := range p.Groups {

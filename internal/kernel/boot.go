@@ -78,6 +78,10 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 	k.traceBirth(t, nil)
 	k.initAttr.CPUs = k.cpus()
 	t.attr = k.initAttr
+	p.kin.id = 1
+	if err := k.born(t); err != nil {
+		return err
+	}
 	k.sched.Next()
 	// struct sock_fprog, then the program.
 	prog := make([]byte, 16, 16+8*len(filter))

@@ -47,6 +47,7 @@ func (k *Kernel) fixImage(t *Task) error {
 	if err := k.writeAuxv(t, sp, stack, &a); err != nil {
 		return err
 	}
+	k.litter(t, sp)
 	t.proc.vdsoBase = 0
 	if a.SysinfoEHDR == 0 {
 		return nil
@@ -67,7 +68,7 @@ func (k *Kernel) writeAuxv(t *Task, sp uint64, stack []byte, a *vdso.Auxv) error
 		from, to = min(from, addr), max(to, addr+uint64(len(b)))
 		return true
 	}
-	ok := a.Random == 0 || put(a.Random, k.random(16))
+	ok := a.Random == 0 || put(a.Random, k.random(t, 16, "AT_RANDOM"))
 	for _, p := range a.Patches {
 		ok = ok && put(p.Addr, binary.LittleEndian.AppendUint64(nil, p.Value))
 	}
@@ -99,7 +100,7 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 
 // entry describes the code in which the image of p starts.
 func (k *Kernel) entry(p *Process) vdso.Entry {
-	e := vdso.Entry{Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program}
+	e := vdso.Entry{Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program, Trap: k.varies()}
 	if k.cfg.Fast != nil {
 		e.Region = &vdso.Region{Path: k.cfg.RegionPath, Base: fastpath.Base, Text: fastpath.TextSize, State: fastpath.StateSize, Over: p.over}
 	}
@@ -137,6 +138,11 @@ func (k *Kernel) entryFault(t *Task) (bool, error) {
 		r.Rax, r.Rcx, r.Rdx, r.Rsi, r.Rdi, r.R8, r.R9, r.R10, r.R11 = 0, 0, 0, 0, 0, 0, 0, 0, 0
 	}
 	r.Rip = next
+	if fault == vdso.Ready {
+		if err := k.scatter(t, &r); err != nil {
+			return true, ignoreGone(err)
+		}
+	}
 	return true, ignoreGone(ptrace.SetRegs(t.tid, &r))
 }
 
@@ -169,7 +175,8 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 		return false, nil
 	}
 	k.prof.why = byTrap
-	if s := k.replace(t, t.regs.Rip); s != nil && size == 2 {
+	if k.tame { // each read is counted
+	} else if s := k.replace(t, t.regs.Rip); s != nil && size == 2 {
 		if s.Again != 0 {
 			t.regs.Rip = s.Again // it is read there
 			if err := ptrace.SetRegs(t.tid, &t.regs); err != nil {
@@ -180,7 +187,7 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 		t.regs.Rip = s.Done - size
 	}
 	k.event(t)
-	tsc := uint64(k.tsc())
+	tsc := uint64(k.seen(t, k.tsc(), false, "rdtsc"))
 	t.regs.Rax, t.regs.Rdx = tsc&0xffffffff, tsc>>32
 	t.regs.Rip += size
 	if k.log != nil {

@@ -34,6 +34,7 @@ import (
 	"dettrace/internal/stopwatch"
 	"dettrace/internal/syscalls"
 	"dettrace/internal/trace"
+	"dettrace/internal/vary"
 	"dettrace/internal/vdso"
 )
 
@@ -45,7 +46,8 @@ type Config struct {
 	Policy  sched.Policy // nil: the default order of threads
 	// ScheduleSeed is where Policy comes from, for the log.
 	ScheduleSeed uint64
-	SingleID     bool // only guest id 0 is mapped
+	Vary         vary.Plan // sources that are varied
+	SingleID     bool      // only guest id 0 is mapped
 	Open         door.Set
 	PidsMax      int64 // processes that the guest may have, 0 for no limit of its own
 
@@ -85,11 +87,13 @@ type Config struct {
 // Kernel is one run's virtual kernel.
 type Kernel struct {
 	cfg      Config
-	tick     int64     // ns that an event takes
 	host     hostClock // with the door time
 	sched    *sched.Sched
 	norm     *procfs.Normaliser
 	rand     *stream
+	vary     varied
+	tame     bool   // see lineage
+	tick     int64  // logical ns of an event
 	vdso     []byte // what lies over the kernel's, with the entry code of the last exec
 	vdsoHost vdso.Host
 	vdsoCall uint64 // vdso.SyscallOffset
@@ -201,12 +205,19 @@ func New(cfg Config) (*Kernel, error) {
 		mqs:     map[uint64]*mqQueue{},
 		ended:   map[int]*deadProcess{},
 		rand:    newStream(cfg.Seed, "getrandom"),
+		vary:    newVaried(cfg.Vary),
+		tame:    cfg.Vary != nil,
 		nsfd:    -1,
 		tick:    tickNS,
 	}
 	if cfg.Open.Time {
 		k.tick, k.host = 0, newHostClock()
 		k.catchUp()
+	}
+	if c := cfg.Vary.Of(vary.ClockRate); c.Whole() {
+		k.tick *= c.RateFactor()
+	} else if k.tame {
+		k.tick = tameTickNS
 	}
 	k.sched.SetPolicy(cfg.Policy)
 	var err error
@@ -219,7 +230,7 @@ func New(cfg Config) (*Kernel, error) {
 	}
 	k.norm = k.newNormaliser()
 	k.norm.Original = k.original
-	k.norm.Random = func(p []byte) { copy(p, k.random(len(p))) }
+	k.norm.Random = func(p []byte) { copy(p, k.random(nil, len(p), "uuid of /proc")) }
 	k.inodes.init()
 	k.inet = inet.NewTable(k.inetAlive)
 	k.futexes.init()
@@ -237,7 +248,7 @@ func New(cfg Config) (*Kernel, error) {
 		k.trace = newTracer(cfg.Trace)
 	}
 	// A log and a policy want every call; where addresses are random no site is met twice.
-	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR {
+	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR && !stopsAll(cfg.Vary) {
 		k.fast = cfg.Fast
 	}
 	k.roomySignals = k.startLimits().signals

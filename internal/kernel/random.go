@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dettrace/internal/door"
 	"dettrace/internal/host"
 	"dettrace/internal/procfs"
 )
@@ -26,19 +25,6 @@ func newStream(seed uint64, purpose string) *stream {
 func (s *stream) bytes(n int) []byte {
 	p := make([]byte, n)
 	s.c.Read(p)
-	return p
-}
-
-// random gives n random bytes: those of the seed, or the host's where that door is open.
-func (k *Kernel) random(n int) []byte {
-	if !k.cfg.Open.Random {
-		return k.rand.bytes(n)
-	}
-	k.door(door.Random)
-	p := make([]byte, n)
-	if err := host.Random(p); err != nil {
-		k.Stop(err)
-	}
 	return p
 }
 
@@ -63,7 +49,7 @@ func sysGetrandom(k *Kernel, t *Task) verdict {
 		return t.fail(unix.EINVAL)
 	}
 	n := int(min(t.arg(1), maxRandom))
-	if !t.write(t.arg(0), k.random(n)) {
+	if !t.write(t.arg(0), k.random(t, n, "getrandom")) {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done(int64(n))

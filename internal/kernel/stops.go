@@ -46,6 +46,9 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if flags&unix.CLONE_THREAD != 0 {
 		c := k.newTask(tid, t.proc)
 		k.logBirth(t, c)
+		if err := k.born(c); err != nil {
+			return false, err
+		}
 		c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
 		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 			c.clearTID = ctid
@@ -76,8 +79,12 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	k.shmFork(t.proc.mm, p.mm)
 	p.vdsoBase, p.over = t.proc.vdsoBase, t.proc.over
 	p.segv = t.proc.segv.inherit(flags)
+	p.kin = t.proc.kin.child()
 	c := k.newTask(tid, p)
 	k.logBirth(t, c)
+	if err := k.born(c); err != nil {
+		return false, err
+	}
 	c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
 	if flags&unix.CLONE_SYSVSEM != 0 {
 		t.shareUndo(c)

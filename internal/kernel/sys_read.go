@@ -31,7 +31,7 @@ func sysRead(k *Kernel, t *Task) verdict {
 		return k.readStdin(t)
 	case fdRandom:
 		f.close()
-		return k.readInto(t, func(n int) ([]byte, unix.Errno) { return k.random(min(n, maxRandom)), 0 })
+		return k.readInto(t, func(n int) ([]byte, unix.Errno) { return k.random(t, min(n, maxRandom), "read of a random device"), 0 })
 	case fdProc:
 		defer f.close()
 		return k.readProc(t, &f)

@@ -64,7 +64,16 @@ func sysClockGettime(k *Kernel, t *Task) verdict {
 	if !ok {
 		return t.fail(unix.EINVAL)
 	}
-	return t.putTimespec(t.arg(1), v)
+	return t.putTimespec(t.arg(1), k.seen(t, v, realClock(t.intArg(0)), "clock_gettime"))
+}
+
+// realClock reports the clocks that count from 1970.
+func realClock(id int) bool {
+	switch id {
+	case unix.CLOCK_REALTIME, unix.CLOCK_REALTIME_COARSE, unix.CLOCK_REALTIME_ALARM, unix.CLOCK_TAI:
+		return true
+	}
+	return false
 }
 
 func (t *Task) putTimespec(addr uint64, ns int64) verdict {
@@ -95,7 +104,7 @@ func sysGettimeofday(k *Kernel, t *Task) verdict {
 	if k.hostTime() {
 		return pass
 	}
-	sec, ns := splitNS(k.Now())
+	sec, ns := splitNS(k.seen(t, k.Now(), true, "gettimeofday"))
 	if a := t.arg(0); a != 0 && !t.writeU64(a, uint64(sec), uint64(ns/1000)) {
 		return t.fail(unix.EFAULT)
 	}
@@ -109,7 +118,7 @@ func sysTime(k *Kernel, t *Task) verdict {
 	if k.hostTime() {
 		return pass
 	}
-	sec, _ := splitNS(k.Now())
+	sec, _ := splitNS(k.seen(t, k.Now(), true, "time"))
 	if a := t.arg(0); a != 0 && !t.writeU64(a, uint64(sec)) {
 		return t.fail(unix.EFAULT)
 	}
@@ -121,7 +130,7 @@ func sysTimes(k *Kernel, t *Task) verdict {
 	if k.hostTime() {
 		return pass
 	}
-	cpu, children := uint64(k.cpuTime(t.proc)/1e7), uint64(t.proc.childTime()/1e7)
+	cpu, children := uint64(k.seen(t, k.cpuTime(t.proc), false, "times")/1e7), uint64(t.proc.childTime()/1e7)
 	if a := t.arg(0); a != 0 && !t.writeU64(a, cpu, 0, children, 0) {
 		return t.fail(unix.EFAULT)
 	}
@@ -144,7 +153,7 @@ func sysGetrusage(k *Kernel, t *Task) verdict {
 	case unix.RUSAGE_CHILDREN:
 		cpu = t.proc.childTime()
 	}
-	if !t.putRusage(t.arg(1), cpu) {
+	if !t.putRusage(t.arg(1), k.seen(t, cpu, false, "getrusage")) {
 		return t.fail(unix.EFAULT)
 	}
 	return t.done(0)

@@ -94,7 +94,8 @@ func (r *restart) parkUntil() int64 {
 
 // Process is a thread group.
 type Process struct {
-	pid, vpid int // host, guest
+	kin       lineage // in runs that are compared with varied ones
+	pid, vpid int     // host, guest
 	parent    *Process
 	children  []*Process
 	tasks     []*Task

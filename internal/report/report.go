@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dettrace/internal/vary"
 )
 
 // SchemaVersion counts incompatible changes of the JSON.
@@ -45,8 +47,10 @@ type Report struct {
 	// VisibleCPU is what of the host's CPU the guest could see, which a
 	// portable result must not depend on; empty when cpuid is virtual.
 	VisibleCPU []string `json:"visible_cpu"`
-	Skipped    []string `json:"outputs_left_out"` // "PATH: why"
-	Host       Host     `json:"host"`
+	// Varied are the sources that --vary opened, and how often they were used.
+	Varied  []vary.Metered `json:"varied,omitempty"`
+	Skipped []string       `json:"outputs_left_out"` // "PATH: why"
+	Host    Host           `json:"host"`
 }
 
 // Exit is how the command ended.
@@ -98,7 +102,8 @@ type Settings struct {
 	Workdir    string   `json:"workdir"`
 	Env        []string `json:"env"` // in order; NAME alone for a value taken from the host
 	Allow      []string `json:"allow"`
-	MemoryMax  int64    `json:"memory_max"` // bytes; 0 none
+	Vary       string   `json:"vary,omitempty"` // as --vary takes it
+	MemoryMax  int64    `json:"memory_max"`     // bytes; 0 none
 	PidsMax    int64    `json:"pids_max"`
 	TimeoutSec float64  `json:"timeout_seconds"` // 0 none
 }

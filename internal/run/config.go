@@ -43,6 +43,7 @@ func (c *container) fsConfig() detfs.Config {
 			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Label: "input",
 		})
 	}
+	c.varyFiles(&cfg)
 	return cfg
 }
 
@@ -93,6 +94,7 @@ func (c *container) boxConfig(in, out, errp stream) sandbox.Config {
 		UID: c.user.uid, GID: c.user.gid, Groups: c.user.groups,
 		Cwd: s.Workdir, Network: c.open.Network, ASLR: c.open.ASLR,
 		BindProc: procfs.ProcBind(), KeepProc: procfs.ProcKeep(), Rlimits: rlimits(s),
+		Umask: s.umask(), FirstPid: s.firstPid(),
 		MemoryMax: s.Memory, PidsMax: s.Pids,
 		Stdin: in.guest, Stdout: out.guest, Stderr: errp.guest,
 		Serve:  c.fs.Serve,

@@ -19,6 +19,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		ctx, cancel = context.WithTimeout(ctx, spec.Timeout)
 		defer cancel()
 	}
+	if spec.Vary != nil {
+		varySpec(&spec)
+	}
 	c := &container{spec: spec, open: door.Open(spec.Allow)}
 	c.enter(phaseStart)
 	quiet := c.tellProgress()

@@ -20,7 +20,7 @@ const maxCPUs = 1024
 // its clock starts. Open doors bring in the host's.
 func (c *container) declareMachine() (err error) {
 	s := &c.spec
-	c.began = s.EpochNS
+	c.began = s.startNS()
 	if c.open.Time {
 		c.began = host.Now()
 	}
@@ -43,7 +43,7 @@ func (c *container) declareMachine() (err error) {
 // closedMachine is the computer without doors.
 func (c *container) closedMachine() machine.Machine {
 	s := &c.spec
-	m := machine.Default(s.EpochNS)
+	m := machine.Default(s.startNS())
 	m.CPUs = max(s.CPUs, 1)
 	m.BootID = kernel.BootID(s.Seed)
 	if s.Hostname != "" {
@@ -52,6 +52,7 @@ func (c *container) closedMachine() machine.Machine {
 	if s.Memory > 0 {
 		m.MemTotal = uint64(s.Memory)
 	}
+	s.varyMachine(&m)
 	return m
 }
 

@@ -37,6 +37,7 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 		VisibleCPU:    readHostCPU().visible(),
 		Host:          c.host(o),
 	}
+	r.Varied = c.varied(o)
 	r.Stops.Served = o.stats.Served
 	if runErr != nil {
 		r.Exit.Error, r.Exit.Reason = runErr.Error(), reasonOf(runErr)
@@ -123,6 +124,7 @@ func (c *container) settings() report.Settings {
 		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), Hostname: s.Hostname,
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
 		Env: report.RedactEnv(s.Env, s.HostEnvNames), Allow: s.Allow,
+		Vary:      s.VaryText(),
 		MemoryMax: s.Memory, PidsMax: s.Pids, TimeoutSec: s.Timeout.Seconds(),
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"dettrace/internal/seccomp"
 	"dettrace/internal/syscalls"
 	"dettrace/internal/trace"
+	"dettrace/internal/vary"
 )
 
 // ErrTimeout ends a run that took longer than Spec.Timeout.
@@ -64,6 +65,7 @@ type outcome struct {
 	stats   kernel.Stats
 	single  bool
 	profile kernel.Profile
+	varied  []vary.Metered
 }
 
 // guestRun starts the container, runs the command to its end and returns how
@@ -105,7 +107,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
 	}
-	o := outcome{status: st, logical: k.Now() - c.began, stats: k.Stats(), profile: k.Profile(), single: c.mode == sandbox.IDsSingle}
+	o := outcome{status: st, logical: k.Now() - c.began, stats: k.Stats(), profile: k.Profile(), varied: k.Varied(), single: c.mode == sandbox.IDsSingle}
 	return o, err
 }
 
@@ -148,6 +150,7 @@ func (c *container) start() error {
 	if err := c.declareMachine(); err != nil {
 		return err
 	}
+	c.varyUser()
 	fs, err := detfs.Start(c.fsConfig())
 	if err != nil {
 		return fmt.Errorf("file system: %w", err)
@@ -174,7 +177,7 @@ func (c *container) start() error {
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
 		f.Close()
 	}
-	if c.fast, err = newRegion(box, c.open.Time, in.ours, out.ours, errp.ours); err != nil {
+	if c.fast, err = newRegion(box, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
 		return err
 	}
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {
@@ -185,7 +188,7 @@ func (c *container) start() error {
 	}
 	k, err := kernel.New(kernel.Config{
 		Fast: c.fast, RegionPath: regionPath, CopyText: fs.CopyText, NoFast: s.NoFastPaths, Profile: s.Profile,
-		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
+		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Vary: s.Vary, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
 		SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,

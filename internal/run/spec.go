@@ -12,6 +12,7 @@ import (
 	"dettrace/internal/report"
 	"dettrace/internal/schedule"
 	"dettrace/internal/store"
+	"dettrace/internal/vary"
 )
 
 // Exit statuses of dettrace's own failures; anything else is the guest's.
@@ -37,6 +38,8 @@ type Spec struct {
 	ScheduleSeed    uint64         // 0: the default order of threads
 	Schedule        *schedule.File // replayed instead, or nil
 	SaveSchedule    string         // JSON file, or ""
+	Vary            vary.Plan      // sources that are varied; not nil: the run is one of those that are compared with such runs
+	DeclaredEnv     []string       // names of variables that the caller gave on purpose: never varied
 	CPUs            int            // what the guest is told
 	Hostname        string
 	User            string    // UID[:GID] or NAME, as given; "" = 0:0

@@ -35,6 +35,8 @@ type Config struct {
 	// KeepProc lists files below a directory of BindProc that stay procfs's.
 	KeepProc []string
 	Rlimits  []Rlimit
+	Umask    int // 0: 022
+	FirstPid int // number of the guest's first process; 0: 2
 	// Shared, if not empty, is a path below /sys that the root file system
 	// has there: over it goes a file in memory of SharedSize bytes, which every
 	// user of the container may read and write; Sandbox.Shared is ours.

@@ -103,7 +103,11 @@ func identity(cfg *Config) error {
 			return stepError("bring loopback up", err, "")
 		}
 	}
-	unix.Umask(0o022)
+	umask := cfg.Umask
+	if umask == 0 {
+		umask = 0o022
+	}
+	unix.Umask(umask)
 	// A session keyring of the guest's own, not the caller's (keyctl(2)). A
 	// kernel without keyrings, or a quota used up, is no reason to stop:
 	// the guest is not let through to keyctl(2) anyway.
@@ -156,7 +160,7 @@ func openStdio() error {
 func becomeInit(sock, lastPid int, cfg *stageConfig, b *builder) error {
 	img := initproc.Build(&initproc.Params{
 		UID: cfg.UID, GID: cfg.GID, Groups: cfg.Groups, SetGroups: cfg.Mode == IDsAll,
-		ChildCaps: guestCaps, InitCaps: initCaps,
+		ChildCaps: guestCaps, InitCaps: initCaps, FirstPid: cfg.FirstPid,
 	})
 	prog, err := memfd(img.File)
 	if err != nil {

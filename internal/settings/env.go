@@ -87,6 +87,9 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 		if v.Name == "SOURCE_DATE_EPOCH" {
 			v.Value = strconv.FormatInt(s.EpochNS/int64(time.Second), 10)
 		}
+		if v.Name == "SOURCE_DATE_EPOCH" && s.Vary != nil {
+			continue // elsewhere nobody sets it, and with it fewer differences show
+		}
 		if followsUser(v.Name) && !isRoot(s.User) {
 			continue // filled in by the run, which knows the image's passwd
 		}
@@ -98,6 +101,8 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 		}
 	}
 	for _, kv := range declared {
+		name, _, _ := strings.Cut(kv, "=")
+		s.DeclaredEnv = append(s.DeclaredEnv, name)
 		env = set(env, kv)
 	}
 	s.Env = env

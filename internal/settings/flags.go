@@ -32,6 +32,8 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.ScheduleSeed, "schedule-seed", "0", "`N` the order of threads and processes comes from: each shows other races, 0 is first come, first served")
 	fs.StringVar(&f.Schedule, "schedule", "", "repeat the order of threads in `FILE`, from --save-schedule or dettrace hunt")
 	fs.StringVar(&f.SaveSchedule, "save-schedule", "", "write the order of threads that --schedule-seed chose to `FILE`")
+	fs.StringVar(&f.Vary, "vary", "", "open these sources of difference, each as a function of a seed: `LIST` is all or names with commas, - in front of one takes it out (docs/explain.md)")
+	fs.StringVar(&f.VarySeed, "vary-seed", "1", "seed `N` of the sources in --vary")
 	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
 	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
 	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -42,6 +43,9 @@ func checkDoors(s *run.Spec, f Flags) error {
 	if scheduled := s.ScheduleSeed != 0 || f.Schedule != "" || f.SaveSchedule != ""; scheduled && open.Time {
 		return hint.With(fmt.Errorf("--allow %s: the order of threads follows the host's clock, so no schedule can be kept", door.Time),
 			"leave out --schedule-seed, --schedule and --save-schedule")
+	}
+	if f.Vary != "" && (open.Time || open.Random || open.ASLR || open.Machine) {
+		return hint.With(errors.New("--vary: what a door lets in cannot be varied by a seed"), "leave out --allow "+strings.Join(s.Allow, ", --allow "))
 	}
 	return nil
 }

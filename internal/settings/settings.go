@@ -21,6 +21,7 @@ import (
 
 	"dettrace/internal/hint"
 	"dettrace/internal/run"
+	"dettrace/internal/vary"
 )
 
 // SourceDir is where the guest sees the current directory. Its parent is
@@ -60,6 +61,8 @@ type Flags struct {
 	Epoch           string
 	Seed            string
 	ScheduleSeed    string
+	Vary            string
+	VarySeed        string
 	Schedule        string
 	SaveSchedule    string
 	CPUs            int
@@ -143,6 +146,15 @@ func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
 	}
 	if s.SpinLimit, err = parseTimeout("--spin-limit", f.SpinLimit); err != nil {
 		return err
+	}
+	if f.Vary != "" {
+		seed, err := parseSeed("--vary-seed", f.VarySeed)
+		if err != nil {
+			return err
+		}
+		if s.Vary, err = vary.Parse(f.Vary, seed); err != nil {
+			return err
+		}
 	}
 	s.Timeout, err = parseTimeout("--timeout", f.Timeout)
 	return err

@@ -16,6 +16,7 @@ type Entry struct {
 	Data    uint64 // bytes of data pages below it
 	Program uint64 // where to go on
 	Region  *Region
+	Trap    bool // stop in front of the program (Ready)
 }
 
 // Region is a file to map at a fixed address: Text bytes readable and
@@ -44,6 +45,7 @@ const (
 	NoFault     EntryFault = iota
 	RegionFault            // the region could not be mapped
 	DataFault              // the data pages could not be unmapped: they are sealed
+	Ready                  // no failure: Entry.Trap
 )
 
 // entryRoom is the room of the code at the end of the vDSO's first page.
@@ -84,7 +86,7 @@ func (a *assembler) bind(label string) int {
 //
 // execve(2) hands over zeroed registers (ELF_PLAT_INIT, asm/elf.h); the code
 // leaves them so, only the arithmetic flags are other, constant ones.
-func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion int) {
+func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion, readyTrap int) {
 	a := &assembler{loose: map[string][]int{}}
 	syscall := func() { a.op(0x0f, 0x05) }
 	if r := e.Region; r != nil {
@@ -147,7 +149,12 @@ func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion int) {
 	a.op(0x45, 0x31, 0xc9)            // xor %r9d, %r9d
 	a.op(0x45, 0x31, 0xd2)            // xor %r10d, %r10d
 	a.op(0x45, 0x31, 0xdb)            // xor %r11d, %r11d
-	a.jump("program", 0xff, 0x25)     // jmp *program(%rip)
+	readyTrap = -1
+	if e.Trap {
+		readyTrap = len(a.code)
+		a.op(0xcc) // int3
+	}
+	a.jump("program", 0xff, 0x25) // jmp *program(%rip)
 	regionTrap = a.bind("region failed")
 	a.op(0xcc) // int3
 	dataTrap = a.bind("data failed")
@@ -158,13 +165,13 @@ func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion int) {
 		a.bind("path")
 		a.op(append([]byte(e.Region.Path), 0)...)
 	}
-	return a.code, regionTrap, dataTrap, afterRegion
+	return a.code, regionTrap, dataTrap, afterRegion, readyTrap
 }
 
 // PutEntry writes the code into img, which is a Cover of at least MaxImage
 // bytes to lie at e.Base. It returns the address to start at.
 func PutEntry(img []byte, e *Entry) (start uint64) {
-	code, _, _, _ := entryCode(e)
+	code, _, _, _, _ := entryCode(e)
 	room := img[MaxImage-entryRoom : MaxImage]
 	clear(room[copy(room, code):])
 	return e.Base + MaxImage - entryRoom
@@ -173,7 +180,7 @@ func PutEntry(img []byte, e *Entry) (start uint64) {
 // Fault tells what rip, at a SIGTRAP of an image that started in e's code,
 // means; next is where to go on.
 func (e *Entry) Fault(rip uint64) (f EntryFault, next uint64) {
-	_, regionTrap, dataTrap, afterRegion := entryCode(e)
+	_, regionTrap, dataTrap, afterRegion, readyTrap := entryCode(e)
 	start := e.Base + MaxImage - entryRoom
 	switch rip {
 	case start + uint64(dataTrap) + 1:
@@ -181,6 +188,10 @@ func (e *Entry) Fault(rip uint64) (f EntryFault, next uint64) {
 	case start + uint64(regionTrap) + 1:
 		if e.Region != nil {
 			return RegionFault, start + uint64(afterRegion)
+		}
+	case start + uint64(readyTrap) + 1:
+		if e.Trap {
+			return Ready, e.Program
 		}
 	}
 	return NoFault, 0

@@ -166,7 +166,7 @@ func TestEntry(t *testing.T) {
 	}
 	for name, r := range tests {
 		e := &Entry{Base: base, Data: 0x6000, Program: program, Region: r}
-		code, regionTrap, dataTrap, _ := entryCode(e)
+		code, regionTrap, dataTrap, _, _ := entryCode(e)
 		if len(code) > entryRoom || len(Image()) > MaxImage-entryRoom {
 			t.Fatalf("%s: %d bytes of code, room for %d; the image has %d", name, len(code), entryRoom, len(Image()))
 		}

@@ -1,0 +1,86 @@
+package vary
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	for list, want := range map[string]string{
+		"none":                         "none",
+		"time":                         "time@5",
+		"+kernel,aslr":                 "aslr@5,kernel@5",
+		"all,-all,+pid":                "pid@5",
+		"all,-time,none":               "none",
+		"random@9[3:4;7:],-umask":      "random@9[3:4;7:]",
+		"num-cpus":                     "num_cpus@5",
+		"time, random@1, random[0:0]":  "time@5,random@5[0:0]",
+		"fileordering[1:2],random[5:]": "random@5[5:],fileordering@5[1:2]",
+	} {
+		p, err := Parse(list, 5)
+		if err != nil || p.String() != want {
+			t.Errorf("%s: %s, %v; want %s", list, p, err, want)
+		}
+		again, err := Parse(p.String(), 1)
+		if err != nil || again.String() != want {
+			t.Errorf("%s: again %s, %v", list, again, err)
+		}
+	}
+	p, err := Parse("all,-time,-clock_rate", 1)
+	if err != nil || len(p) != len(Sources())-2 || p.Of(Time) != nil || p.Of(Random) == nil {
+		t.Errorf("%s, %v", p, err)
+	}
+	for list, want := range map[string]string{
+		"tme": "no such source", "": "no such source", "random[1": "no ]", "random[a:b]": "not FROM:TO",
+		"umask[1:2]": "no events", "time@x": "not a number", "-random[1:2]": "neither seed nor events", "all[1:2]": "no events",
+	} {
+		if _, err := Parse(list, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", list, err, want)
+		}
+	}
+}
+
+func TestMeter(t *testing.T) {
+	p, err := Parse("random[1:2;4:]", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.Meter(Random)
+	var hits []uint64
+	for i := range uint64(40) {
+		if c, n, hit := m.Next(int64(i)*10, 2, "x"); hit {
+			hits = append(hits, n)
+			if c.Value(n) == c.Value(n+1) {
+				t.Error("values do not depend on the index")
+			}
+		}
+	}
+	r, ok := m.Report()
+	if !ok || r.Events != 40 || len(r.Uses) != maxUses || r.Uses[0] != (Use{1, 10, 2, "x"}) || !slices.Equal(hits[:2], []uint64{1, 4}) {
+		t.Errorf("%+v, %v", r, hits)
+	}
+	var none *Meter
+	if _, _, hit := none.Next(0, 0, ""); hit {
+		t.Error("a source that is not varied is")
+	}
+	if _, ok := none.Report(); ok || p.Meter(Time) != nil {
+		t.Error("a meter for a source that is not varied")
+	}
+}
+
+// TestValue: other seeds, sources and indices give other values.
+func TestValue(t *testing.T) {
+	seen := map[uint64]bool{}
+	for _, s := range []string{Time, Random} {
+		for seed := range uint64(3) {
+			for i := range uint64(3) {
+				c := Choice{Source: s, Seed: seed}
+				if seen[c.Value(i)] || c.Value(i) != (&Choice{Source: s, Seed: seed}).Value(i) {
+					t.Error(s, seed, i)
+				}
+				seen[c.Value(i)] = true
+			}
+		}
+	}
+}
