@@ -147,7 +147,7 @@ func buffered(f *os.File) (io.Writer, func() error) {
 // registerCompletion tells the shell what each flag takes.
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(),
+		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(), "profile": settings.PresetNames(),
 		"vary": append([]string{"all", "none"}, vary.Names()...),
 	}
 	for name, values := range fixed {

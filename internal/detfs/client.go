@@ -262,6 +262,12 @@ func (c *Client) ChownIno(ino uint64, uid, gid int64) error {
 	return c.call(&call{Op: "chown", Ino: ino, UID: uid, GID: gid}, -1, nil)
 }
 
+// OwnInputs gives all files of inputs, and the directories dirs, to the user of
+// the run. It belongs to the start state: it comes before the guest does.
+func (c *Client) OwnInputs(uid, gid uint32, dirs ...string) error {
+	return c.call(&call{Op: "own", UID: int64(uid), GID: int64(gid), Tar: TarRequest{Paths: dirs}}, -1, nil)
+}
+
 // TouchIno sets mtime and ctime to now: for shared writable mappings, when one
 // is made and when it goes.
 func (c *Client) TouchIno(ino uint64) error {

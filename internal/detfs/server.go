@@ -170,6 +170,8 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 			return nil, errors.New("detfs: text: nowhere to copy to")
 		}
 		return nil, s.f.watchText(c.Ino, c.Offset, c.Size, s.count, c.At, c.Changed)
+	case "own":
+		return nil, s.f.ownInputs(uint32(c.UID), uint32(c.GID), c.Tar.Paths)
 	case "touch":
 		return nil, s.change(c.Ino, func(n *node) {
 			s.f.noteMapped(n.ino)

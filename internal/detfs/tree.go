@@ -26,26 +26,27 @@ const (
 // fsys is the whole file system. mu guards everything in it; the FUSE thread
 // holds it during a request, the control goroutine during a call.
 type fsys struct {
-	mu      sync.Mutex
-	cfg     Config
-	now     func() int64 // logical clock
-	fail    func(error)  // records a fatal error
-	nodes   []*node      // by FUSE node number
-	freeIDs []uint64
-	layers  []image.Layer
-	digests *digests.Cache     // of the layers' files
-	hard    []map[uint64]*node // per layer: nodes with several names, by layer ino
-	nextIno uint64
-	vary    varied
-	root    *node            // the FUSE root
-	guest   *node            // the guest's /
-	byIno   map[uint64]*node // built on first use
-	used    int64            // bytes of linked upper data
-	handles []*dirHandle
-	freeH   []uint64
-	st      *store
-	open    lowerFiles
-	lost    error // first fatal error
+	mu                 sync.Mutex
+	cfg                Config
+	now                func() int64 // logical clock
+	fail               func(error)  // records a fatal error
+	nodes              []*node      // by FUSE node number
+	inputUID, inputGID uint32       // owner of what comes from inputs
+	freeIDs            []uint64
+	layers             []image.Layer
+	digests            *digests.Cache     // of the layers' files
+	hard               []map[uint64]*node // per layer: nodes with several names, by layer ino
+	nextIno            uint64
+	vary               varied
+	root               *node            // the FUSE root
+	guest              *node            // the guest's /
+	byIno              map[uint64]*node // built on first use
+	used               int64            // bytes of linked upper data
+	handles            []*dirHandle
+	freeH              []uint64
+	st                 *store
+	open               lowerFiles
+	lost               error // first fatal error
 
 	doors     map[uint64]string // StaticFile.Door by inode number
 	doorsUsed []string          // of those that were read

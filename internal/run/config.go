@@ -24,7 +24,7 @@ func (c *container) fsConfig() detfs.Config {
 		Profile:  s.Profile,
 		Digests:  s.Digests,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Store: s.Store, Label: "image"}},
-		Dirs:     baseDirs(s.Workdir),
+		Dirs:     append(baseDirs(s.Workdir), ownDirs(s.Own)...),
 		Static: []detfs.StaticTree{
 			{Name: "proc", Files: proc},
 			{Name: "sys", Files: append(sys, regionFile())},
@@ -40,7 +40,7 @@ func (c *container) fsConfig() detfs.Config {
 	}
 	for _, in := range s.Inputs {
 		cfg.Mounts = append(cfg.Mounts, detfs.Mount{
-			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Label: "input",
+			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Label: detfs.LabelInput,
 		})
 	}
 	c.varyFiles(&cfg)
@@ -65,6 +65,14 @@ func baseDirs(workdir string) []detfs.Dir {
 		{Path: "/build", Mode: 0o755},
 		{Path: workdir, Mode: 0o755},
 	}
+}
+
+// ownDirs are what a profile makes for its user.
+func ownDirs(paths []string) (dirs []detfs.Dir) {
+	for _, p := range paths {
+		dirs = append(dirs, detfs.Dir{Path: p, Mode: 0o755})
+	}
+	return dirs
 }
 
 // deviceFiles are the entries of /dev: places to bind the host's harmless

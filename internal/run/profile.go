@@ -30,7 +30,7 @@ func (c *container) profile(o outcome) *report.Profile {
 	return p
 }
 
-// printProfile is for --profile.
+// printProfile is for --timing.
 func (c *container) printProfile(o outcome) {
 	p := c.profile(o)
 	if p == nil || c.spec.Diag == nil {

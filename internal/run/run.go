@@ -164,6 +164,9 @@ func (c *container) start() error {
 	if err != nil {
 		return err
 	}
+	if err := c.ownInputs(); err != nil {
+		return err
+	}
 	s.Env = c.user.environ(s.Env)
 	in, out, errp, err := c.makePipes()
 	if err != nil {

@@ -31,6 +31,7 @@ type Spec struct {
 	Config          store.Config // of the image
 	Inputs          []Input
 	Workdir         string   // absolute guest path
+	Own             []string // directories that are made for the user
 	Command         []string // argv
 	Env             []string // complete guest environment, K=V, in order
 	EpochNS         int64    // ns since 1970

@@ -139,3 +139,11 @@ func readGuest(fs *detfs.Client, paths ...string) (map[string][]byte, error) {
 	}
 	return out, nil
 }
+
+// ownInputs gives what the user works on to the user.
+func (c *container) ownInputs() error {
+	if c.user.uid == 0 && c.user.gid == 0 {
+		return nil
+	}
+	return c.fs.OwnInputs(c.user.uid, c.user.gid, append([]string{c.spec.Workdir}, c.spec.Own...)...)
+}

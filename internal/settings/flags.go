@@ -36,6 +36,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.VarySeed, "vary-seed", "1", "seed `N` of the sources in --vary")
 	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
 	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
+	fs.StringVar(&f.Preset, "profile", "", "the habits of a distribution's builders, `NAME` is debian, guix, nix or ci: user, home, paths, environment and epoch, where no other flag sets them")
 	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")
 	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose, which makes the run impure: `WHAT` is "+strings.Join(Doors(), ", ")+" (repeatable; docs/guarantees.md says what each costs)")
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
@@ -50,7 +51,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Trace, "trace", "", "write who did what with which bytes of which file to `FILE`, for dettrace trace and dettrace why")
 	fs.StringVar(&f.Report, "report", "", "write a JSON report to `FILE`")
 	fs.StringVar(&f.ListInputs, "list-inputs", "", "write everything that was read of image and inputs, with digests, to `FILE` (JSON lines)")
-	fs.BoolVar(&f.Profile, "profile", false, "measure where the time goes: a table on standard error, and in the report")
+	fs.BoolVar(&f.Profile, "timing", false, "measure where the time goes: a table on standard error, and in the report")
 	fs.StringVar(&f.Messages, "messages", "", "write dettrace's own messages to `FILE` instead of standard error")
 	_ = fs.MarkHidden("messages") // fails only for a flag that does not exist; verify uses it
 	fs.BoolVar(&f.Strict, "strict", false, "end the run at the first thing that is not controlled: a refused call, a door that is used")

@@ -83,6 +83,7 @@ type Flags struct {
 	ListInputs      string
 	Messages        string
 	Verbose         bool
+	Preset          string
 	Strict          bool
 	Progress        string
 }
@@ -106,6 +107,10 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		Stdout:          host.Stdout,
 		Stderr:          host.Stderr,
 		Diag:            host.Stderr,
+	}
+	var err error
+	if s.Own, err = applyPreset(&f, host); err != nil {
+		return run.Spec{}, err
 	}
 	// The image comes first: its config decides what no flag does.
 	if err := setImage(&s, f, host); err != nil {

@@ -1,4 +1,4 @@
-// Package stopwatch measures where a run's time goes, for --profile. It is the
+// Package stopwatch measures where a run's time goes, for --timing. It is the
 // only clock of the host in the core; nothing that the guest can see may depend
 // on it.
 package stopwatch
