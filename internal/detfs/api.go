@@ -19,12 +19,13 @@ import (
 // ServerCommand is the hidden subcommand that runs the server.
 const ServerCommand = "__detfs"
 
-// Config is everything the server needs; it crosses the process border as JSON.
+// Config is everything the server needs; it crosses the process border as
+// JSON, but for the files (appendFiles).
 type Config struct {
 	Mounts   []Mount      `json:"mounts"`
 	Dirs     []Dir        `json:"dirs"`      // made on top of the layers if missing: /tmp, /proc, /build, ...
-	Files    []StaticFile `json:"files"`     // placed into the guest's tree over the layers: /etc/machine-id, ...
-	Static   []StaticTree `json:"static"`    // trees beside "root"
+	Files    []StaticFile `json:"-"`         // placed into the guest's tree over the layers: /etc/machine-id, ...
+	Static   []StaticTree `json:"-"`         // trees beside "root"
 	Epoch    int64        `json:"epoch"`     // ns since 1970
 	StateDir string       `json:"state_dir"` // holds upper data (unlinked files); "" = os.TempDir
 	// SingleID: only guest uid 0 and gid 0 are mapped. The kernel is then
@@ -93,18 +94,18 @@ func MainVolume() (image, others uint64) { return imageIno, 1 << volumeShift }
 
 // StaticFile is a file with constant content (Link: a symlink to Content).
 type StaticFile struct {
-	Path    string `json:"path"`
-	Mode    uint32 `json:"mode"` // permission bits
-	Content []byte `json:"content"`
-	Link    bool   `json:"link"`
-	Dir     bool   `json:"dir,omitempty"` // an empty directory instead; missing parents are made in any case
+	Path    string
+	Mode    uint32 // permission bits
+	Content []byte
+	Link    bool
+	Dir     bool // an empty directory instead; missing parents are made in any case
 	// Serial, if not 0, sets the inode number to one that depends on it and
 	// the volume only. It must be below 2^32 and used once per volume.
-	Serial uint32 `json:"serial,omitempty"`
-	Hidden bool   `json:"hidden,omitempty"` // no listing shows it
-	Door   string `json:"door,omitempty"`   // the door that its content came through: Summary.Doors
-	Extra  bool   `json:"extra,omitempty"`  // as Dir.Extra
-	Before bool   `json:"before,omitempty"` // Content goes in front of what the layers have there
+	Serial uint32
+	Hidden bool   // no listing shows it
+	Door   string // the door that its content came through: Summary.Doors
+	Extra  bool   // as Dir.Extra
+	Before bool   // Content goes in front of what the layers have there
 }
 
 // SerialIno is the inode number of a StaticFile with Serial in a volume.
@@ -117,8 +118,8 @@ func SerialIno(volume int, serial uint32) uint64 {
 
 // StaticTree is a read-only tree beside "root"; directories are implied by the files' paths.
 type StaticTree struct {
-	Name  string       `json:"name"`
-	Files []StaticFile `json:"files"`
+	Name  string
+	Files []StaticFile
 }
 
 // nameMax is the longest file name.

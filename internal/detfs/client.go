@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,7 +20,7 @@ import (
 // from several goroutines; calls are answered one at a time. None of them may be
 // made while the caller holds something that a guest needs to go on.
 type Client struct {
-	cmd  *exec.Cmd
+	pid  int // of the server, which nobody has waited for
 	page *page
 	mu   sync.Mutex // one call at a time
 	ctl  *net.UnixConn
@@ -35,11 +34,12 @@ func Start(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("detfs: own binary: %w", err), "mount -t proc proc /proc")
 	}
-	return start(cfg, exec.Command(self, ServerCommand))
+	return start(cfg, []string{self, ServerCommand}, nil)
 }
 
-// start runs cmd as the server.
-func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
+// start runs a command as the server. By itself: package os would first fork
+// another process to find out what the kernel can do.
+func start(cfg Config, argv, env []string) (*Client, error) {
 	if cfg.StateDir == "" {
 		cfg.StateDir = os.TempDir()
 	}
@@ -59,14 +59,13 @@ func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
 		_ = theirs.Close()
 		return nil, fmt.Errorf("detfs: pipe: %w", err)
 	}
-	if cmd.Env == nil {
-		cmd.Env = []string{}
-	}
-	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{theirs, pageFile, lifeW} // controlFD, pageFD, lifeFD
-	// A session of its own: signals of the terminal are the supervisor's.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	err = cmd.Start()
+	// Nothing for it to read or print but errors. The others are controlFD, pageFD, lifeFD.
+	files := []uintptr{^uintptr(0), ^uintptr(0), os.Stderr.Fd(), theirs.Fd(), pageFile.Fd(), lifeW.Fd()}
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Env: env, Files: files,
+		// A session of its own: signals of the terminal are the supervisor's.
+		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true},
+	})
 	// The server has its own copies now; ours would hide its death.
 	_ = theirs.Close()
 	_ = lifeW.Close()
@@ -75,7 +74,7 @@ func start(cfg Config, cmd *exec.Cmd) (*Client, error) {
 		_ = lifeR.Close()
 		return nil, fmt.Errorf("detfs: start the server: %w", err)
 	}
-	c := &Client{cmd: cmd, page: p, ctl: ours, gone: make(chan struct{})}
+	c := &Client{pid: pid, page: p, ctl: ours, gone: make(chan struct{})}
 	go c.watch(lifeR)
 	if err := c.call(&call{Op: "init", Config: &cfg}, -1, nil); err != nil {
 		_ = c.Close()
@@ -142,7 +141,7 @@ func (c *Client) lost(op string, err error) error {
 }
 
 // Pid is the server's process id.
-func (c *Client) Pid() int { return c.cmd.Process.Pid }
+func (c *Client) Pid() int { return c.pid }
 
 // Serve hands over a mounted /dev/fuse descriptor. The caller still owns and
 // should close its own copy.
@@ -287,11 +286,18 @@ func (c *Client) Close() error {
 	err := c.ctl.Close()
 	// It ends by itself at the end of the socket, but must not be able
 	// to keep us when it hangs in the host's file system.
-	_ = c.cmd.Process.Kill()
+	_ = syscall.Kill(c.pid, syscall.SIGKILL)
 	<-c.gone
-	var exit *exec.ExitError
-	if werr := c.cmd.Wait(); werr != nil && !errors.As(werr, &exit) && !errors.Is(werr, syscall.ECHILD) {
-		err = errors.Join(err, werr)
+	for {
+		// ECHILD: a wait for any child has taken it.
+		_, werr := syscall.Wait4(c.pid, nil, 0, nil)
+		if werr == syscall.EINTR {
+			continue
+		}
+		if werr != nil && werr != syscall.ECHILD {
+			err = errors.Join(err, werr)
+		}
+		break
 	}
 	if err != nil {
 		return fmt.Errorf("detfs: close: %w", err)

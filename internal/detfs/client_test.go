@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -112,7 +111,8 @@ func TestStartErrors(t *testing.T) {
 		{Config{StateDir: t.TempDir(), Mounts: []Mount{{Guest: "/", Ref: "dir:" + missing}}}, syscall.ENOENT},
 		{Config{StateDir: t.TempDir(), Static: []StaticTree{{Name: "root"}}}, syscall.EINVAL},
 	} {
-		c, err := start(tc.cfg, testServer())
+		argv, env := testServer()
+		c, err := start(tc.cfg, argv, env)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -128,7 +128,7 @@ func TestStartErrors(t *testing.T) {
 
 // TestServerDiesAtStart: a server that never answers is an error, not a hang.
 func TestServerDiesAtStart(t *testing.T) {
-	c, err := start(Config{StateDir: t.TempDir()}, exec.Command("/bin/false"))
+	c, err := start(Config{StateDir: t.TempDir()}, []string{"/bin/false"}, nil)
 	if err == nil {
 		_ = c.Close()
 		t.Fatal("no error")

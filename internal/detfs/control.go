@@ -16,8 +16,8 @@ import (
 )
 
 // The control protocol: over a unix stream socket, one request and one reply
-// at a time, each a 4-byte little-endian length and JSON. A request may carry
-// one descriptor with its first byte.
+// at a time, each a 4-byte little-endian length, that of JSON, JSON and, behind a
+// Config, its files. A request may carry one descriptor with its first byte.
 
 // call is a request; the field of its operation is set.
 type call struct {
@@ -80,8 +80,13 @@ func sendFrame(c *net.UnixConn, v any, fd int) error {
 	if err != nil {
 		return fmt.Errorf("detfs: control: %w", err)
 	}
-	msg := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
+	le := binary.LittleEndian
+	msg := le.AppendUint32(make([]byte, 4, 8+len(body)), uint32(len(body)))
 	msg = append(msg, body...)
+	if r, ok := v.(*call); ok && r.Config != nil {
+		msg = appendFiles(msg, r.Config)
+	}
+	le.PutUint32(msg, uint32(len(msg)-4))
 	if fd >= 0 {
 		n, _, err := c.WriteMsgUnix(msg, unix.UnixRights(fd), nil)
 		if err != nil {
@@ -123,8 +128,15 @@ func recvFrame(c *net.UnixConn, v any) (file *os.File, err error) {
 	if _, err := io.ReadFull(c, body); err != nil {
 		return file, fmt.Errorf("detfs: control: %w", err)
 	}
-	if err := json.Unmarshal(body, v); err != nil {
+	if len(body) < 4 || uint64(binary.LittleEndian.Uint32(body)) > uint64(len(body)-4) {
+		return file, fmt.Errorf("detfs: control: frame of %d bytes", size)
+	}
+	text, rest := body[4:4+binary.LittleEndian.Uint32(body)], body[4+binary.LittleEndian.Uint32(body):]
+	if err := json.Unmarshal(text, v); err != nil {
 		return file, fmt.Errorf("detfs: control: %w", err)
+	}
+	if r, ok := v.(*call); ok && r.Config != nil {
+		return file, readFiles(rest, r.Config)
 	}
 	return file, nil
 }

@@ -75,11 +75,7 @@ func inNamespace(t *testing.T) bool {
 }
 
 // testServer is the test binary in the server's part.
-func testServer() *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = []string{"DETFS_SERVER=1"}
-	return cmd
-}
+func testServer() (argv, env []string) { return os.Args[:1], []string{"DETFS_SERVER=1"} }
 
 // mounted starts a server and mounts it; the returned directory is the guest's root.
 func mounted(t testing.TB, cfg Config) (*Client, string) {
@@ -93,7 +89,8 @@ func mounted(t testing.TB, cfg Config) (*Client, string) {
 	if cfg.StateDir == "" {
 		cfg.StateDir = t.TempDir()
 	}
-	c, err := start(cfg, testServer())
+	argv, env := testServer()
+	c, err := start(cfg, argv, env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Difference is where two logs part.
@@ -95,13 +96,19 @@ func lines(r *bufio.Reader) (out []string) {
 // Commands are command lines by process.
 type Commands map[int][]string
 
-var bornLine = regexp.MustCompile(`^\S+ (\d+)/\d+ \+\+\+ started (\d+)/\d+ \+\+\+$`)
-
-var execLine = regexp.MustCompile(`^\S+ (\d+)/\d+ execve(?:at)?\(.*?("(?:[^"\\]|\\.)*"), \[(.*)\]\) = 0$`)
+// Compiled at the first use: it takes longer than anything else in the start of a run.
+var (
+	bornLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\S+ (\d+)/\d+ \+\+\+ started (\d+)/\d+ \+\+\+$`)
+	})
+	execLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\S+ (\d+)/\d+ execve(?:at)?\(.*?("(?:[^"\\]|\\.)*"), \[(.*)\]\) = 0$`)
+	})
+)
 
 // See learns from a line of the log.
 func (c Commands) See(line string) {
-	if m := bornLine.FindStringSubmatch(line); m != nil {
+	if m := bornLine().FindStringSubmatch(line); m != nil {
 		parent, _ := strconv.Atoi(m[1])
 		child, _ := strconv.Atoi(m[2])
 		if argv, ok := c[parent]; ok && child != parent {
@@ -112,7 +119,7 @@ func (c Commands) See(line string) {
 	if !strings.Contains(line, " execve") {
 		return
 	}
-	m := execLine.FindStringSubmatch(line)
+	m := execLine().FindStringSubmatch(line)
 	if m == nil {
 		return
 	}

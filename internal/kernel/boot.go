@@ -128,6 +128,15 @@ func (k *Kernel) execRoot(t *Task, base *ptrace.Regs, g Guest, argv, env []strin
 		if !t.write(g.ScratchAddr, block) {
 			return errors.New("write of the command's arguments failed")
 		}
+		if len(list) > 1 { // most of PATH does not have it, and this asks faster
+			ok, err := k.exists(t, base, g, a.path)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+		}
 		e, err := k.tryExec(t, base, g, a)
 		if err != nil {
 			return err
@@ -236,5 +245,5 @@ func (k *Kernel) tryExec(t *Task, base *ptrace.Regs, g Guest, a execArgs) (unix.
 
 func (k *Kernel) exists(t *Task, base *ptrace.Regs, g Guest, p uint64) (bool, error) {
 	r, _, err := k.inject(t, base, g.SyscallAddr, unix.SYS_ACCESS, p, unix.F_OK)
-	return r == 0, err
+	return r != -int64(unix.ENOENT) && r != -int64(unix.ENOTDIR), err
 }

@@ -53,6 +53,10 @@ func (k *Kernel) wantText(t *Task, v ptrace.VMA) {
 		if s.Addr != key.Addr || s.Ino != key.Ino || s.Offset != key.Offset || s.Size != key.Size {
 			continue
 		}
+		if s.last == t.proc.mm {
+			return
+		}
+		s.last = t.proc.mm
 		if s.count++; s.count != copyAfter {
 			return
 		}
@@ -67,13 +71,14 @@ func (k *Kernel) wantText(t *Task, v ptrace.VMA) {
 		})
 		return
 	}
-	k.textsSeen = append(k.textsSeen, textSeen{key, 1})
+	k.textsSeen = append(k.textsSeen, textSeen{key, 1, t.proc.mm})
 }
 
 // textSeen counts the processes in which a segment was patched.
 type textSeen struct {
 	fastpath.Text
 	count int
+	last  *mmID // the last of them
 }
 
 // patchedAt follows up the replacement of sites, of which s is one, in t.

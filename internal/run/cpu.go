@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // hostCPU is what /proc/cpuinfo says of the host's first CPU.
@@ -12,13 +13,14 @@ type hostCPU struct {
 	flags []string
 }
 
-func readHostCPU() hostCPU {
+// readHostCPU reads it once: the kernel takes its time to write it.
+var readHostCPU = sync.OnceValue(func() hostCPU {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return hostCPU{}
 	}
 	return parseCPU(string(b))
-}
+})
 
 func parseCPU(cpuinfo string) (c hostCPU) {
 	for line := range strings.Lines(cpuinfo) {

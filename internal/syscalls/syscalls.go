@@ -12,7 +12,9 @@
 package syscalls
 
 import (
+	"slices"
 	"sort"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,7 +70,10 @@ type Row struct {
 func (r *Row) Assigned() bool { return r.Name != unassignedName(r.Nr) }
 
 // Table gives all rows, sorted by number; row i has number i.
-func Table() []Row {
+func Table() []Row { return slices.Clone(table()) }
+
+// table is made once: a run asks for it several times.
+var table = sync.OnceValue(func() []Row {
 	var t []Row
 	for _, family := range [][]Row{
 		rowsIO(), rowsOpen(), rowsStat(), rowsChange(), rowsXattr(), rowsPoll(), rowsMemory(),
@@ -80,7 +85,7 @@ func Table() []Row {
 	}
 	sort.SliceStable(t, func(i, j int) bool { return t[i].Nr < t[j].Nr })
 	return t
-}
+})
 
 // ByName finds the row of a call by its kernel name.
 func ByName(name string) (Row, bool) {
