@@ -40,6 +40,8 @@ type file struct {
 	dev   uint64
 	ino   uint64
 	rdev  uint64
+	flags int // of F_GETFL, if known
+	known bool
 }
 
 func (f *file) close() {
@@ -49,9 +51,17 @@ func (f *file) close() {
 	}
 }
 
+// status gives the flags with which f is open, -1 if they are not known.
+func (f *file) status() int {
+	if !f.known {
+		f.flags, f.known = statusFlags(f.fd), true
+	}
+	return f.flags
+}
+
 func (f *file) nonblock() bool {
-	fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
-	return err == nil && fl&unix.O_NONBLOCK != 0
+	fl := f.status()
+	return fl >= 0 && fl&unix.O_NONBLOCK != 0
 }
 
 // file fetches guest descriptor n of t's process. The class is fdBad, and
@@ -75,15 +85,17 @@ func (k *Kernel) file(t *Task, n int) file {
 		return file{fd: -1}
 	}
 	f := file{fd: int(r)}
+	var stx unix.Statx_t
+	e = statxFD(f.fd, &stx)
 	// Our mount belongs to the guest's user namespace, so FUSE lets us ask for
 	// nothing but the type of the file system (fs/fuse/inode.c, fuse_statfs).
 	// The guest can reach no other FUSE mount.
-	var sf unix.Statfs_t
-	if err := unix.Fstatfs(f.fd, &sf); err != nil {
-		f.class = fdOther
-		return f
-	}
-	if sf.Type == unix.FUSE_SUPER_MAGIC {
+	if e != 0 {
+		var sf unix.Statfs_t
+		if err := unix.Fstatfs(f.fd, &sf); err != nil || sf.Type != unix.FUSE_SUPER_MAGIC {
+			f.class = fdOther
+			return f
+		}
 		f.class, f.dev = fdTree, k.cfg.FuseDev
 		if k.fifos {
 			if _, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETPIPE_SZ, 0); err == nil {
@@ -91,11 +103,6 @@ func (k *Kernel) file(t *Task, n int) file {
 				f.ino = fdinfoNumber(f.fd, "ino:\t")
 			}
 		}
-		return f
-	}
-	var stx unix.Statx_t
-	if err := unix.Statx(f.fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE|unix.STATX_INO, &stx); err != nil {
-		f.class = fdOther
 		return f
 	}
 	f.mode = uint32(stx.Mode)
@@ -165,13 +172,13 @@ func (f *file) procPath() (rel string, gone bool) {
 
 // readable and writable tell how the file is open; O_PATH is neither.
 func (f *file) readable() bool {
-	fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
-	return err == nil && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_WRONLY
+	fl := f.status()
+	return fl >= 0 && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_WRONLY
 }
 
 func (f *file) writable() bool {
-	fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
-	return err == nil && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_RDONLY
+	fl := f.status()
+	return fl >= 0 && fl&unix.O_PATH == 0 && fl&unix.O_ACCMODE != unix.O_RDONLY
 }
 
 // stream reports whether f has no offset.
@@ -185,7 +192,5 @@ func (f *file) stream() bool {
 
 // ready asks without blocking whether one of the poll(2) events is there.
 func (f *file) ready(events int16) bool {
-	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: events}}
-	n, err := unix.Poll(p[:], 0)
-	return err != nil || n > 0
+	return pollNow(f.fd, events)
 }

@@ -137,6 +137,8 @@ type Kernel struct {
 	garbage ptrace.Collector
 
 	fifos bool // a FIFO may exist: opens must be watched
+	// sharedFiles: processes may have a table of descriptors in common.
+	sharedFiles bool
 	// signalfds: one may exist, and epoll sets must be looked into.
 	signalfds bool
 	async     bool // somebody asked for SIGIO: it comes from native calls

@@ -81,9 +81,15 @@ func (k *Kernel) step(t *Task) error {
 		if k.staleWake(t) {
 			return nil
 		}
-		k.unpark(t)
-		t.onTurn = nil
-		v := f(t)
+		v := pass
+		if k.mayGoOn(t) {
+			k.unpark(t)
+			t.onTurn = nil
+		} else {
+			k.unpark(t)
+			t.onTurn = nil
+			v = f(t)
+		}
 		if v == park {
 			return k.park(t, f)
 		}

@@ -59,6 +59,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		k.traceBirth(c, t.proc)
 		return false, nil
 	}
+	k.sharedFiles = k.sharedFiles || flags&unix.CLONE_FILES != 0
 	parent := t.proc
 	if flags&unix.CLONE_PARENT != 0 {
 		parent = t.proc.parent

@@ -145,6 +145,9 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		k.limitWait(t, f, unix.SO_SNDTIMEO)
 	}
 	t.wait = waitFor{what: what, tty: f.class == fdTTY, fds: []waitFD{{fd: f.fd, events: uint32(uint16(events))}}, outside: k.isOutside(f)}
+	if f.class == fdFifo || f.class == fdEvent {
+		t.wait.direct = events
+	}
 	n := t.intArg(0)
 	t.onTurn = func(t *Task) verdict {
 		g := k.file(t, n)
@@ -154,6 +157,14 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		return k.untilReady(t, &g, events, what)
 	}
 	return park
+}
+
+// mayGoOn reports that the call at which t waits can just be made: its one
+// descriptor is ready, and is the same still, as nobody else has t's table.
+func (k *Kernel) mayGoOn(t *Task) bool {
+	w := &t.wait
+	return w.direct != 0 && !t.sigWake && !t.restart.set && !t.stopping && len(t.proc.tasks) == 1 && !k.sharedFiles &&
+		len(w.fds) == 1 && pollNow(w.fds[0].fd, w.direct)
 }
 
 // writeStream implements writes to pipes, sockets, terminals and eventfds.

@@ -61,7 +61,8 @@ type Task struct {
 type waitFor struct {
 	what     string // for people: "read from pipe", "exit of a child"
 	fds      []waitFD
-	children bool // a change of a child
+	direct   int16 // if not 0: when fds[0] is ready for these events the call can be made
+	children bool  // a change of a child
 	futex    *futexWaiter
 	spin     *spin     // a pure loop
 	queue    waitQueue // a place in another queue of ours

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"golang.org/x/sys/unix"
@@ -19,13 +20,26 @@ type waitFD struct {
 	added  bool
 }
 
-// epollSet holds the descriptors of all parked tasks. One epoll_wait(2) with
-// timeout 0 says which of any number of parked tasks may go on.
+// epollSet holds the descriptors of all parked tasks. One question with timeout
+// 0 says which of any number of parked tasks may go on. The first few are asked
+// for with poll(2): entering one into an epoll set and taking it out again costs
+// more than to ask for it.
 type epollSet struct {
+	few    [fewFDs]fewFD
+	polled []unix.PollFd // of few, and of ep
+
 	ep     int
-	byFD   map[int]*Task
+	byFD   map[int]*Task // in ep
 	events [64]unix.EpollEvent
-	n      int
+}
+
+const fewFDs = 6
+
+// fewFD is a descriptor that is not in the epoll set; task is nil if there is none.
+type fewFD struct {
+	fd     int
+	events uint32
+	task   *Task
 }
 
 func (s *epollSet) open() error {
@@ -40,13 +54,19 @@ func (s *epollSet) open() error {
 func (s *epollSet) close() { unix.Close(s.ep) }
 
 func (s *epollSet) add(t *Task, w *waitFD) error {
+	w.added = true
+	for i := range s.few {
+		if f := &s.few[i]; f.task == nil {
+			*f = fewFD{w.fd, w.events, t}
+			return nil
+		}
+	}
 	ev := unix.EpollEvent{Events: w.events, Fd: int32(w.fd)}
 	if err := unix.EpollCtl(s.ep, unix.EPOLL_CTL_ADD, w.fd, &ev); err != nil {
+		w.added = false
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
-	w.added = true
 	s.byFD[w.fd] = t
-	s.n++
 	return nil
 }
 
@@ -55,50 +75,86 @@ func (s *epollSet) remove(w *waitFD) {
 	if w.fd < 0 {
 		return
 	}
-	if w.added {
+	if w.added && !s.removeFew(w.fd) {
 		// Explicit: closing alone keeps the entry while the guest holds the file.
 		unix.EpollCtl(s.ep, unix.EPOLL_CTL_DEL, w.fd, nil)
 		delete(s.byFD, w.fd)
-		s.n--
 	}
 	unix.Close(w.fd)
 	w.fd = -1
 }
 
+func (s *epollSet) removeFew(fd int) bool {
+	for i := range s.few {
+		if f := &s.few[i]; f.task != nil && f.fd == fd {
+			*f = fewFD{}
+			return true
+		}
+	}
+	return false
+}
+
 // ready lists the tasks with a ready descriptor, earliest parked first: the
 // kernel's order depends on when its wake-ups ran, ours does not.
 func (s *epollSet) ready(timeout int) []*Task {
-	if s.n == 0 {
+	s.polled = s.polled[:0]
+	for i := range s.few {
+		if f := &s.few[i]; f.task != nil {
+			// The flags of epoll(7) that poll(2) lacks are not used here.
+			s.polled = append(s.polled, unix.PollFd{Fd: int32(f.fd), Events: int16(f.events)})
+		}
+	}
+	if len(s.byFD) > 0 {
+		s.polled = append(s.polled, unix.PollFd{Fd: int32(s.ep), Events: unix.POLLIN})
+	}
+	if n, e := pollAll(s.polled, timeout); n == 0 || e != 0 {
 		return nil
 	}
-	n, err := unix.EpollWait(s.ep, s.events[:], timeout)
+	var out []*Task
+	add := func(t *Task) {
+		if t != nil && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	for _, p := range s.polled {
+		switch {
+		case p.Revents == 0:
+		case int(p.Fd) == s.ep:
+			for _, e := range s.readySet() {
+				add(s.byFD[int(e.Fd)])
+			}
+		default:
+			for i := range s.few {
+				if f := &s.few[i]; f.task != nil && f.fd == int(p.Fd) {
+					add(f.task)
+				}
+			}
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].th.Seq() < out[j].th.Seq() })
+	return out
+}
+
+// empty reports that nobody waits.
+func (s *epollSet) empty() bool {
+	return len(s.byFD) == 0 && !slices.ContainsFunc(s.few[:], func(f fewFD) bool { return f.task != nil })
+}
+
+// readySet asks the epoll set.
+func (s *epollSet) readySet() []unix.EpollEvent {
+	n, err := unix.EpollWait(s.ep, s.events[:], 0)
 	if err != nil || n == 0 {
 		return nil
 	}
 	evs := s.events[:n]
 	if n == len(s.events) { // more than fit: ask again with room for all
-		evs = make([]unix.EpollEvent, s.n)
+		evs = make([]unix.EpollEvent, len(s.byFD))
 		if n, err = unix.EpollWait(s.ep, evs, 0); err != nil {
 			return nil
 		}
 		evs = evs[:n]
 	}
-	var out []*Task
-	for _, e := range evs {
-		t := s.byFD[int(e.Fd)]
-		if t == nil {
-			continue
-		}
-		dup := false
-		for _, o := range out {
-			dup = dup || o == t
-		}
-		if !dup {
-			out = append(out, t)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].th.Seq() < out[j].th.Seq() })
-	return out
+	return evs
 }
 
 // wakeReady wakes the parked tasks whose descriptors became ready.
@@ -159,7 +215,7 @@ const waitSlice = 200e6
 // wait is ready that waits for up to ns, rounded up to ms where descriptors
 // are waited for.
 func (s *epollSet) wait(ns int64) []*Task {
-	if s.n == 0 {
+	if s.empty() {
 		host.Sleep(ns)
 		return nil
 	}
