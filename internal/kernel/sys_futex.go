@@ -243,6 +243,9 @@ func (k *Kernel) futexWakeOpCall(t *Task, addr uint64, n1 uint32, private bool) 
 		}
 		oparg = 1 << uint(oparg)
 	}
+	if op&7 > 4 {
+		return t.fail(unix.ENOSYS) // before the word is looked at
+	}
 	old, ok := t.readU32(t.arg(4))
 	if !ok {
 		return t.fail(unix.EFAULT)
@@ -259,8 +262,6 @@ func (k *Kernel) futexWakeOpCall(t *Task, addr uint64, n1 uint32, private bool) 
 		v = old &^ uint32(oparg)
 	case 4:
 		v = old ^ uint32(oparg)
-	default:
-		return t.fail(unix.ENOSYS)
 	}
 	if !t.writeU32(t.arg(4), v) {
 		return t.fail(unix.EFAULT)

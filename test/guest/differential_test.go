@@ -58,3 +58,11 @@ func TestSchedulerAttributes(t *testing.T) {
 	}
 	differential(t, "sched_attr", 30, "--cpus", "2")
 }
+
+// Actions, masks, pending signals, handlers within handlers, waits, timers,
+// children, threads and interrupted calls: thousands of random cases.
+func TestRandomSignals(t *testing.T) { differential(t, "sig_random", 40) }
+
+// Waiters and what wakes and moves them, locks in all states, lists of dead
+// owners and errors of futex(2) and futex_waitv(2).
+func TestRandomFutexes(t *testing.T) { differential(t, "futex_random", 60) }
