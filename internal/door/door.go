@@ -17,6 +17,7 @@ const (
 	Network = "network"
 	Random  = "random"
 	Signals = "signals"
+	Threads = "threads-native"
 	Time    = "time"
 )
 
@@ -28,6 +29,7 @@ func All() []Door {
 		{Network, "the host's network"},
 		{Random, "the host's entropy"},
 		{Signals, "signals sent to dettrace go to the command"},
+		{Threads, "threads and processes run at once, on all CPUs"},
 		{Time, "the host's clocks"},
 	}
 }
@@ -42,7 +44,7 @@ func Names() []string {
 }
 
 // Set says which doors are open.
-type Set struct{ ASLR, Machine, Network, Random, Signals, Time bool }
+type Set struct{ ASLR, Machine, Network, Random, Signals, Threads, Time bool }
 
 // Open is the set of the named doors; other names are ignored.
 func Open(names []string) (s Set) {
@@ -58,6 +60,8 @@ func Open(names []string) (s Set) {
 			s.Random = true
 		case Signals:
 			s.Signals = true
+		case Threads:
+			s.Threads = true
 		case Time:
 			s.Time = true
 		}

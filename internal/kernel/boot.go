@@ -83,6 +83,9 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 		return err
 	}
 	k.sched.Next()
+	if k.cfg.Open.Threads {
+		k.sched.Yield() // it goes on when the run begins
+	}
 	// struct sock_fprog, then the program.
 	prog := make([]byte, 16, 16+8*len(filter))
 	binary.LittleEndian.PutUint16(prog, uint16(len(filter)))

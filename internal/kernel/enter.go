@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"maps"
+
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/ptrace"
@@ -25,6 +27,9 @@ func (k *Kernel) buildCalls() {
 	}
 	k.calls = make([]*call, max+1)
 	hs := handlers()
+	if k.cfg.Open.Threads {
+		maps.Copy(hs, concurrentHandlers())
+	}
 	for i := range k.rows {
 		r := &k.rows[i]
 		c := &call{row: r, h: hs[r.Name]}

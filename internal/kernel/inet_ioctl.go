@@ -17,7 +17,7 @@ const (
 // ioctlSocket answers the requests of netdevice(7), which any socket takes,
 // and those of tcp(7) and udp(7). handled is false for others.
 func (k *Kernel) ioctlSocket(t *Task, f *file, req uint32) (v verdict, handled bool) {
-	if k.cfg.Open.Network {
+	if k.cfg.Open.Network || k.cfg.Open.Threads {
 		return pass, true
 	}
 	if req == siocgifconf {

@@ -160,6 +160,8 @@ type Kernel struct {
 	spinners     int // tasks that wait in a pure loop
 	heart        heartbeat
 	outside      outsideSignals
+	killsGroups  bool    // SIGKILL was sent to a group: who else is in it by then is not known
+	dues         dueHeap // with threads-native and a logical clock
 	stopped      atomic.Pointer[stopReason]
 	nsfd         int // our handle on the guest's pid namespace, -1 if it cannot translate
 
@@ -200,7 +202,7 @@ func New(cfg Config) (*Kernel, error) {
 	k := &Kernel{
 		cfg:     cfg,
 		sched:   sched.New(cfg.Epoch, quantum),
-		rows:    syscalls.Table(),
+		rows:    syscalls.For(cfg.Open),
 		procs:   map[int]*Process{},
 		tasks:   map[int]*Task{},
 		newborn: map[int]bool{},
@@ -250,7 +252,7 @@ func New(cfg Config) (*Kernel, error) {
 		k.trace = newTracer(cfg.Trace)
 	}
 	// A log and a policy want every call; where addresses are random no site is met twice.
-	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR && !stopsAll(cfg.Vary) {
+	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR && !cfg.Open.Threads && !stopsAll(cfg.Vary) {
 		k.fast = cfg.Fast
 	}
 	k.roomySignals = k.startLimits().signals
@@ -304,6 +306,7 @@ func (k *Kernel) event(t *Task) {
 	k.stats.Events++
 	k.charge(t, k.tick)
 	k.catchUp()
+	k.expire()
 	if k.sched.Event(k.tick) {
 		t.preempt = true
 	}

@@ -26,6 +26,9 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 	defer ptrace.Quiet()()
 	k.heart.tracer.Store(int64(unix.Gettid()))
 	defer k.heart.tracer.Store(0)
+	if k.cfg.Open.Threads {
+		return k.runConcurrent()
+	}
 	for k.exit == nil {
 		k.garbage.Tick()
 		if err := k.stopErr(); err != nil {
@@ -181,10 +184,15 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 	}
 	k.speedUp(t)
 	v := k.enter(t)
+	if v == park && k.cfg.Open.Threads {
+		k.unpark(t) // it may block in the kernel
+		t.onTurn, t.restart = nil, restart{}
+		v = pass
+	}
 	if v == park {
 		return true, k.park(t, t.onTurn)
 	}
-	if err := k.apply(t, v); err != nil || !t.leaderGone {
+	if err := k.apply(t, v); err != nil || !t.leaderGone || k.cfg.Open.Threads {
 		return false, err
 	}
 	if err := k.resume(t); err != nil {

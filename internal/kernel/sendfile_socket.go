@@ -19,7 +19,7 @@ func (k *Kernel) sendfileSocket(t *Task) verdict {
 			return k.brokenPipe(t, 0)
 		}
 	}
-	if f.nonblock() {
+	if f.nonblock() || k.cfg.Open.Threads {
 		return pass
 	}
 	if t.sigWake { // the kernel finds the signal before it would sleep

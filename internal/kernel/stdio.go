@@ -54,11 +54,24 @@ func (s *stdio) init(cfg *Config) error {
 	if s.src == nil {
 		return s.atEOF()
 	}
+	if cfg.Open.Threads {
+		go s.pump()
+		return nil
+	}
 	// One byte makes the pipe poll readable until the input ends.
 	if s.primed != nil {
 		_, err = s.primed.Write([]byte{0})
 	}
 	return err
+}
+
+// pump passes standard input on through the pipe, for threads that wait for it
+// while others go on. It ends with the run, which closes the pipe.
+func (s *stdio) pump() {
+	if s.primed != nil {
+		_, _ = io.Copy(s.primed, s.src)
+		_ = s.primed.Close()
+	}
 }
 
 // atEOF empties and closes the pipe: poll(2) says POLLHUP from now on.

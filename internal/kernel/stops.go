@@ -15,6 +15,9 @@ import (
 // here makes one order of it. The parent keeps the turn.
 func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	t.inCall = true
+	if k.cfg.Open.Threads {
+		return k.birth(t)
+	}
 	msg, err := ptrace.EventMsg(t.tid)
 	if err != nil {
 		return false, ignoreGone(err)
@@ -28,21 +31,10 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		return false, nil // the namespace is being killed
 	}
 	k.stats.Forks++
-	var flags uint64 // of the clone family; 0 for fork and vfork
-	var ctid uint64
-	ends := uint64(unix.SIGCHLD) // the signal at its end
 	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
 		return false, ignoreGone(err)
 	}
-	switch int(t.regs.Orig_rax) {
-	case unix.SYS_CLONE:
-		flags, ctid = t.arg(0), t.arg(3)
-		ends = flags & 0xff // CSIGNAL
-	case unix.SYS_CLONE3:
-		flags, ctid, ends = k.clone3Flags(t)
-	case unix.SYS_VFORK:
-		flags = unix.CLONE_VFORK | unix.CLONE_VM
-	}
+	flags, ctid, ends := k.cloneFlags(t)
 	if flags&unix.CLONE_THREAD != 0 {
 		c := k.newTask(tid, t.proc)
 		k.logBirth(t, c)
@@ -106,6 +98,21 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// cloneFlags are the flags of the call at whose event of a birth t stands, 0 for
+// fork, the address that CLONE_CHILD_CLEARTID is about, and the signal at the
+// child's end.
+func (k *Kernel) cloneFlags(t *Task) (flags, ctid, ends uint64) {
+	switch int(t.regs.Orig_rax) {
+	case unix.SYS_CLONE:
+		return t.arg(0), t.arg(3), t.arg(0) & 0xff // CSIGNAL
+	case unix.SYS_CLONE3:
+		return k.clone3Flags(t)
+	case unix.SYS_VFORK:
+		return unix.CLONE_VFORK | unix.CLONE_VM, 0, uint64(unix.SIGCHLD)
+	}
+	return 0, 0, uint64(unix.SIGCHLD)
 }
 
 // pidWrap rewinds the namespace's pid counter before it reaches the host's

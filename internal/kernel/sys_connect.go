@@ -26,6 +26,10 @@ func sysConnect(k *Kernel, t *Task) verdict {
 		f.close()
 		return t.fail(unix.ECONNREFUSED)
 	}
+	if k.cfg.Open.Threads {
+		defer f.close()
+		return k.connectConcurrent(t, &f)
+	}
 	if f.class != fdSocket || f.nonblock() {
 		f.close()
 		return pass

@@ -29,6 +29,10 @@ func sysKill(k *Kernel, t *Task) verdict {
 			p.killed = true
 		}
 	}
+	if k.cfg.Open.Threads {
+		k.killsGroups = k.killsGroups || sig == unix.SIGKILL && t.callNr == unix.SYS_KILL && target <= 0
+		return pass
+	}
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.afterSignal(t, sig, target)

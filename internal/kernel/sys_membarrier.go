@@ -24,6 +24,9 @@ const (
 func sysMembarrier(k *Kernel, t *Task) verdict {
 	const all = barrierGetRegistrations | barrierRegisterCore<<1 - 1
 	mm := t.proc.mm
+	if cmd := t.arg(0); k.cfg.Open.Threads && uint32(cmd) != barrierQuery && uint32(cmd)&^all == 0 {
+		return pass // they are needed
+	}
 	if uint32(t.arg(1)) != 0 {
 		return t.fail(unix.EINVAL)
 	}

@@ -23,7 +23,7 @@ func sysOpen(k *Kernel, t *Task) verdict {
 			k.logArg(t, quote(p)+", "+hex(flags))
 		}
 	}
-	if !k.fifos || t.callNr == unix.SYS_CREAT || t.callNr == unix.SYS_OPENAT2 ||
+	if !k.fifos || k.cfg.Open.Threads || t.callNr == unix.SYS_CREAT || t.callNr == unix.SYS_OPENAT2 ||
 		flags&(unix.O_NONBLOCK|unix.O_PATH|unix.O_DIRECTORY) != 0 || flags&unix.O_ACCMODE == unix.O_RDWR {
 		return pass
 	}

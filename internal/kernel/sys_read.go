@@ -28,6 +28,9 @@ func sysRead(k *Kernel, t *Task) verdict {
 	switch f.class {
 	case fdStdin:
 		f.close()
+		if k.cfg.Open.Threads {
+			return pass // see stdio.pump
+		}
 		return k.readStdin(t)
 	case fdRandom:
 		f.close()
@@ -108,6 +111,10 @@ func (t *Task) positional() bool {
 // untilReady lets the kernel do the call once f is ready for events, and
 // parks the task until then. It consumes f.
 func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict {
+	if k.cfg.Open.Threads {
+		f.close()
+		return pass
+	}
 	if t.sigWake { // the kernel finds the signal before it would sleep
 		t.sigWake = false
 		f.close()
@@ -173,6 +180,10 @@ func (k *Kernel) mayGoOn(t *Task) bool {
 // full (into a pipe's last page, into the last quarter of a socket's buffer).
 // So the write is made without blocking, and continued when there is room.
 func (k *Kernel) writeStream(t *Task, f *file) verdict {
+	if k.cfg.Open.Threads {
+		f.close()
+		return pass
+	}
 	if f.nonblock() {
 		if f.class == fdTTY {
 			return k.writeTTY(t, f)

@@ -38,7 +38,7 @@ func sysSend(k *Kernel, t *Task) verdict {
 // send sends on a socket whose bytes are the kernel's. It consumes f; fi is
 // the flags' argument.
 func (k *Kernel) send(t *Task, f *file, fi int) verdict {
-	if f.class != fdSocket || t.arg(fi)&unix.MSG_DONTWAIT != 0 || f.nonblock() {
+	if k.cfg.Open.Threads || f.class != fdSocket || t.arg(fi)&unix.MSG_DONTWAIT != 0 || f.nonblock() {
 		f.close()
 		return pass
 	}

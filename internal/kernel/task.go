@@ -108,6 +108,7 @@ type Process struct {
 	timers    itimers
 	posix     []*posixTimer
 	nextTimer int
+	armed     []armedTimer // timers, with threads-native and a logical clock
 	comm      string
 	groups    []uint32     // supplementary groups, with one mapped id
 	mm        *mmID        // the address space (shared by vfork children)
@@ -172,6 +173,7 @@ func (k *Kernel) newTask(tid int, p *Process) *Task {
 	p.tasks = append(p.tasks, t)
 	k.tasks[tid] = t
 	k.order = append(k.order, t)
+	k.beside()
 	return t
 }
 

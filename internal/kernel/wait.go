@@ -105,7 +105,7 @@ func (k *Kernel) bury(t *Task) bool {
 
 // processEnd does what follows from the end of a process's last thread.
 func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
-	if st.Signaled() && st.Signal() == unix.SIGKILL && !p.killed {
+	if st.Signaled() && st.Signal() == unix.SIGKILL && !p.killed && !k.killsGroups {
 		return k.outsideKill(p)
 	}
 	if k.log != nil {
@@ -129,6 +129,9 @@ func (k *Kernel) processEnd(p *Process, st ptrace.Status) error {
 	if p == k.root {
 		k.exit = &st
 		return nil
+	}
+	if k.cfg.Open.Threads {
+		return nil // the kernel tells who waits
 	}
 	// Their SIGKILL was sent before p became a zombie: now they die too.
 	for _, c := range doomed {

@@ -75,7 +75,9 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c.cpus = host.CPUs()
-	pinToOneCPU()
+	if !c.open.Threads {
+		pinToOneCPU()
+	}
 	if err := c.start(); err != nil {
 		return outcome{}, err
 	}
@@ -91,7 +93,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	go c.watch(ctx, done)
 	go c.forward(done)
 	go c.guardRun(done)
-	filter, err := seccomp.Compile(syscalls.Table(), fastFilter(c.fast))
+	filter, err := seccomp.Compile(syscalls.For(c.open), fastFilter(c.fast))
 	if err != nil {
 		return outcome{}, err
 	}

@@ -200,6 +200,10 @@ func (s *Sched) Park(t *Thread, deadline int64) {
 	}
 }
 
+// Release lets the running thread go on beside others: none has the turn then,
+// and it is not in the queue until it was parked and woken.
+func (s *Sched) Release() { s.cur = nil }
+
 // remove takes t out of the turn and the queue.
 func (s *Sched) remove(t *Thread) {
 	if s.cur == t {

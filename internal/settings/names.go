@@ -40,8 +40,8 @@ func checkDoors(s *run.Spec, f Flags) error {
 	if f.CPUs > 1 && open.Machine {
 		return hint.With(fmt.Errorf("--cpus %d: with --allow %s the number is the host's", f.CPUs, door.Machine), "leave one of them out")
 	}
-	if scheduled := s.ScheduleSeed != 0 || f.Schedule != "" || f.SaveSchedule != ""; scheduled && open.Time {
-		return hint.With(fmt.Errorf("--allow %s: the order of threads follows the host's clock, so no schedule can be kept", door.Time),
+	if scheduled := s.ScheduleSeed != 0 || f.Schedule != "" || f.SaveSchedule != ""; scheduled && (open.Time || open.Threads) {
+		return hint.With(errors.New("--allow "+door.Time+" or "+door.Threads+": the order of threads is the host's, so no schedule can be kept"),
 			"leave out --schedule-seed, --schedule and --save-schedule")
 	}
 	if f.Vary != "" && (open.Time || open.Random || open.ASLR || open.Machine) {
