@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"dettrace/test/lab"
 )
 
 // Each race shows within so many schedule seeds, at every number of threads.
@@ -16,15 +18,15 @@ func TestScheduleSeedsFindRaces(t *testing.T) {
 		seeds   int
 		threads []int
 	}{
-		{"order_violation", 16, []int{2, 4, 16}},
-		{"lost_update", 10, []int{2, 4, 16}},
-		{"publish_ordering", 10, []int{2, 4, 16}},
+		{"order_violation", 16, []int{2, 3, 4, 8, 16}},
+		{"lost_update", 10, []int{2, 3, 4, 8, 16}},
+		{"publish_ordering", 10, []int{2, 3, 4, 8, 16}},
 		{"lost_wakeup", 100, []int{16}},
 	} {
 		for _, n := range tt.threads {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, n), func(t *testing.T) {
 				for seed := 1; seed <= tt.seeds; seed++ {
-					if races(t, dir, seed, tt.name, n) != 0 {
+					if races(t, dir, seed, tt.name, n).Status != 0 {
 						t.Logf("seed %d", seed)
 						return
 					}
@@ -35,14 +37,14 @@ func TestScheduleSeedsFindRaces(t *testing.T) {
 	}
 }
 
-// No order of threads makes a correct program fail.
+// No order of threads makes a correct program fail; test/stress has more seeds.
 func TestScheduleSeedsSpareCorrectPrograms(t *testing.T) {
 	dir := compile(t, "races")
-	for _, name := range []string{"mutex", "rwlock", "condvar"} {
+	for _, name := range []string{"mutex", "rwlock", "condvar", "barrier", "semaphore"} {
 		t.Run(name, func(t *testing.T) {
 			for seed := 1; seed <= 8; seed++ {
-				if s := races(t, dir, seed, name, 2+seed%3); s != 0 {
-					t.Errorf("seed %d: status %d", seed, s)
+				if r := races(t, dir, seed, name, 2<<(seed%4)); r.Status != 0 {
+					t.Errorf("seed %d: status %d\n%s", seed, r.Status, r.Stderr)
 				}
 			}
 		})
@@ -75,13 +77,29 @@ func TestScheduleSeedRepeats(t *testing.T) {
 	}
 }
 
-func races(t *testing.T, dir string, seed int, name string, threads int) int {
+// A race has one result for each seed, and not the same for all.
+func TestScheduleSeedsAreResults(t *testing.T) {
+	dir := compile(t, "races")
+	results := map[string]bool{}
+	for seed := 1; seed <= 8; seed++ {
+		first, again := races(t, dir, seed, "lost_update", 4), races(t, dir, seed, "lost_update", 4)
+		if first.Stdout != again.Stdout || first.Status != again.Status {
+			t.Errorf("seed %d: %q and %q", seed, first.Stdout, again.Stdout)
+		}
+		results[first.Stdout] = true
+	}
+	if len(results) < 3 {
+		t.Errorf("eight seeds, %d results", len(results))
+	}
+}
+
+func races(t *testing.T, dir string, seed int, name string, threads int) lab.Result {
 	t.Helper()
 	r := sigLab.Run(t, "--schedule-seed", strconv.Itoa(seed), "-i", dir+":/t", "--", "/t/races", name, strconv.Itoa(threads))
 	if s := r.Status; s != 0 && s != 1 && s != 125 {
 		t.Fatalf("seed %d: status %d\n%s", seed, s, r.Stderr)
 	}
-	return r.Status
+	return r
 }
 
 // logged gives the event log of a run and the file of its schedule.

@@ -71,6 +71,25 @@ func TestOverloadedHost(t *testing.T) {
 	l.repeat(t, everything(l.dir))
 }
 
+// No order of threads makes a correct program fail.
+func TestCorrectPrograms(t *testing.T) {
+	s := setUp(t)
+	for _, name := range []string{"mutex", "rwlock", "condvar", "barrier", "semaphore"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scratch := t.TempDir()
+			for seed := 1; seed <= s.runs; seed++ {
+				argv := []string{s.dettrace, "run", "--image", "host", "--no-default-input", "--schedule-seed", strconv.Itoa(seed),
+					"-i", s.dir + ":/s", "-w", "/tmp", "--", "/s/races", name, strconv.Itoa(2 + seed%15)}
+				o, _, err := lab.Observe(argv, 0, []string{"PATH=/usr/bin:/bin"}, scratch, limit)
+				if err != nil || o.Status != 0 {
+					t.Errorf("seed %d: status %d, %v\n%s\n%q", seed, o.Status, err, o.Stderr, argv)
+				}
+			}
+		})
+	}
+}
+
 type stress struct {
 	dettrace, dir string
 	runs          int
@@ -93,7 +112,10 @@ func setUp(t *testing.T) stress {
 	if err := os.CopyFS(s.dir, os.DirFS("testdata")); err != nil {
 		t.Fatal(err)
 	}
-	builds := [][]string{{"gcc", "-O1", "-static", "-pthread", "-o", filepath.Join(s.dir, "threads"), filepath.Join(s.dir, "threads.c")}}
+	var builds [][]string
+	for name, source := range map[string]string{"threads": "testdata/threads.c", "races": "../guest/c/races.c"} {
+		builds = append(builds, []string{"gcc", "-O1", "-w", "-static", "-pthread", "-o", filepath.Join(s.dir, name), source})
+	}
 	if s.dettrace == "" {
 		s.dettrace = filepath.Join(t.TempDir(), "dettrace")
 		builds = append(builds, []string{"go", "build", "-o", s.dettrace, "dettrace/cmd/dettrace"})

@@ -3,6 +3,7 @@
  * same programs without it. races NAME THREADS exits with 1 when the bug showed.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static void *count(void *arg)
 static int lost_update(void)
 {
 	each(count);
+	printf("%ld\n", counter);
 	return counter != (long)threads * ROUNDS;
 }
 
@@ -168,12 +170,72 @@ static void *await_right(void *arg)
 
 static int condvar(void) { return each(await_right); }
 
+/* Everybody writes, all meet, everybody reads what its neighbours wrote. */
+static pthread_barrier_t met;
+static volatile int cells[64];
+
+static void *meet(void *arg)
+{
+	long me = (long)arg;
+	for (int round = 1; round <= 20; round++) {
+		cells[me] = round;
+		pthread_barrier_wait(&met);
+		for (int i = 0; i < threads; i++)
+			if (cells[i] != round)
+				exit(1);
+		pthread_barrier_wait(&met);
+	}
+	return 0;
+}
+
+static int barrier(void)
+{
+	pthread_barrier_init(&met, 0, threads);
+	return each(meet);
+}
+
+/* A ring of two places between the even threads and the odd ones. */
+static sem_t places, items, one;
+static volatile long ring[2], in, out, sum;
+
+static void *ring_user(void *arg)
+{
+	long me = (long)arg;
+	if (me == threads - 1 && threads % 2)
+		return 0; /* nobody is left to take what it would put */
+	for (int i = 0; i < 50; i++) {
+		sem_wait(me % 2 ? &items : &places);
+		sem_wait(&one);
+		if (me % 2)
+			sum += ring[out++ % 2];
+		else
+			ring[in++ % 2] = 1 + me + i;
+		sem_post(&one);
+		sem_post(me % 2 ? &places : &items);
+	}
+	return 0;
+}
+
+static int semaphore(void)
+{
+	long want = 0;
+	sem_init(&places, 0, 2);
+	sem_init(&items, 0, 0);
+	sem_init(&one, 0, 1);
+	each(ring_user);
+	for (int me = 0; me + 1 < threads; me += 2)
+		for (int i = 0; i < 50; i++)
+			want += 1 + me + i;
+	return sum != want;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*f)(void); } all[] = {
 		{"lost_update", lost_update}, {"publish_ordering", publish_ordering},
 		{"order_violation", order_violation}, {"lost_wakeup", lost_wakeup},
 		{"mutex", mutex}, {"rwlock", rwlock}, {"condvar", condvar},
+		{"barrier", barrier}, {"semaphore", semaphore},
 	};
 	if (argc != 3 || (threads = atoi(argv[2])) < 1 || threads > 64)
 		return 2;
