@@ -39,9 +39,10 @@ stress:
 real-sources:
 	sh test/real/fetch.sh
 
-# Real software, built natively and in the container.
+# Real software, built natively and in the container, one build on each CPU: more
+# tests than CPUs, as a test waits for the CPU that it needs next.
 real:
-	$(GO) test -count=1 -timeout 60m ./test/real -v
+	$(GO) test -count=1 -timeout 60m -parallel 4 ./test/real -v
 
 # The tests that need no container.
 quick:

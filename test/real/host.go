@@ -25,16 +25,17 @@ type Host struct {
 	Env     []string
 }
 
-// Hosts returns two hosts that differ in all that can be had here. other is
-// the user id of the second one, 0 for the same user.
-func Hosts(other int) [2]Host {
+// Hosts returns two hosts that differ in all that can be had here. cpu, 0 or 1,
+// is the first one's, other is the user id of the second one, 0 for the same
+// user.
+func Hosts(cpu, other int) [2]Host {
 	return [2]Host{
 		{
-			Name: "plain", CPU: 0, Umask: "022", Scratch: "/var/tmp",
+			Name: "plain", CPU: cpu, Umask: "022", Scratch: "/var/tmp",
 			Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/root", "TZ=UTC", "LANG=C.UTF-8"},
 		},
 		{
-			Name: "perturbed", CPU: 1, Load: true, Umask: "007", Scratch: "/dev/shm", Reverse: true, User: other,
+			Name: "perturbed", CPU: 1 - cpu, Load: true, Umask: "007", Scratch: "/dev/shm", Reverse: true, User: other,
 			Env: []string{
 				"PATH=/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin", "HOME=/tmp", "TZ=Asia/Kathmandu", "LANG=tr_TR.UTF-8",
 				"TERM=vt52", "USER=someone", "MALLOC_PERTURB_=77", "PERTURBED=" + strings.Repeat("y", 777),
@@ -64,7 +65,8 @@ func (h Host) start(src string) (dir string, undo func(), err error) {
 	if !h.Load {
 		return dir, remove, nil
 	}
-	end, err := lab.Load(1, fmt.Sprint(h.CPU), 0)
+	// It gets a quarter of the CPU: builds take minutes.
+	end, err := lab.Load(1, fmt.Sprint(h.CPU), 5)
 	if err != nil {
 		remove()
 		return "", nil, fmt.Errorf("host %s: %w", h.Name, err)

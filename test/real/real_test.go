@@ -70,15 +70,24 @@ func TestRealSoftware(t *testing.T) {
 	if err := os.Chmod(results, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	table := []string{"| build | native differs | container same | wall native | wall container | ratio |", "| --- | --- | --- | ---: | ---: | ---: |"}
-	for _, b := range Builds() {
+	list := Builds()
+	rows := make([]tableRow, len(list))
+	t.Cleanup(func() {
+		table := []string{"| build | native differs | container same | wall native | wall container | ratio |", "| --- | --- | --- | ---: | ---: | ---: |"}
+		for _, row := range rows {
+			if row.name != "" {
+				table = append(table, row.String())
+			}
+		}
+		t.Logf("\n%s", strings.Join(table, "\n"))
+	})
+	for i, b := range list {
 		t.Run(strings.ReplaceAll(b.Name, " ", "_"), func(t *testing.T) {
-			row := tableRow{name: b.Name, native: "not run", same: "no"}
-			defer func() { table = append(table, row.String()) }()
-			testBuild(t, b, cache, bin, results, &row)
+			t.Parallel()
+			rows[i] = tableRow{name: b.Name, native: "not run", same: "no"}
+			testBuild(t, b, i%2, cache, bin, results, &rows[i])
 		})
 	}
-	t.Logf("\n%s", strings.Join(table, "\n"))
 }
 
 type tableRow struct {
@@ -94,7 +103,7 @@ func (r tableRow) String() string {
 	return fmt.Sprintf("| %s | %s | %s | %.1f s | %.1f s | %s |", r.name, r.native, r.same, r.nat.Wall.Seconds(), r.con.Wall.Seconds(), ratio)
 }
 
-func testBuild(t *testing.T, b Build, cache, bin, results string, row *tableRow) {
+func testBuild(t *testing.T, b Build, cpu int, cache, bin, results string, row *tableRow) {
 	root := os.Geteuid() == 0
 	if b.Image != "host" {
 		if _, err := os.Stat(filepath.Join(cache, b.Image)); err != nil {
@@ -106,7 +115,7 @@ func testBuild(t *testing.T, b Build, cache, bin, results string, row *tableRow)
 	if root && b.Image == "host" {
 		other = otherUser
 	}
-	hosts := Hosts(other)
+	hosts := Hosts(cpu, other)
 	if os.Getenv("DETTRACE_REAL_NATIVE") != "0" && (root || b.Image == "host") {
 		testNative(t, b, hosts, cache, row)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -40,9 +41,15 @@ func collect(cmd *exec.Cmd) (outcome, error) {
 	return o, err
 }
 
+// cpus are held while something is built on one: builds run in parallel, and
+// each CPU has one at a time.
+var cpus [2]sync.Mutex
+
 // native builds without a container, in the host itself or, for an image, in
 // a chroot over a throw-away overlay of it.
 func native(b Build, h Host, cache string) (outcome, error) {
+	cpus[h.CPU].Lock()
+	defer cpus[h.CPU].Unlock()
 	dir, undo, err := h.start(filepath.Join(cache, b.Source))
 	if err != nil {
 		return outcome{}, err
@@ -89,6 +96,8 @@ func replaceGuest(script, dir string) string {
 
 // contained builds under dettrace; keep is where its tar and log go.
 func contained(b Build, h Host, cache, dettrace, keep string) (outcome, error) {
+	cpus[h.CPU].Lock()
+	defer cpus[h.CPU].Unlock()
 	dir, undo, err := h.start(filepath.Join(cache, b.Source))
 	if err != nil {
 		return outcome{}, err
