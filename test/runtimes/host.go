@@ -2,17 +2,16 @@ package runtimes
 
 import (
 	"fmt"
-	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A host is one way this machine can be while a workload runs. Nothing in it
 // may change the run.
 type host struct {
 	name string
-	load bool // a busy loop on every CPU
+	load bool // a busy loop on the workload's CPU
 	env  []string
 }
 
@@ -27,28 +26,18 @@ func hosts() [2]host {
 	}
 }
 
-// start loads the host; the busy loops end with undo, or with us.
-func (h host) start() (undo func(), err error) {
-	var loops []*exec.Cmd
-	undo = func() {
-		for _, c := range loops {
-			_ = c.Process.Kill() // it is ours and may only be dead already
-			_ = c.Wait()         // "signal: killed" is what we asked for
+// cpus holds the CPUs that no workload has now: each has one to itself, as a
+// container stays on one CPU anyway.
+func cpus() (chan string, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("cpus: %w", err)
+	}
+	free := make(chan string, set.Count())
+	for cpu := 0; len(free) < cap(free); cpu++ {
+		if set.IsSet(cpu) {
+			free <- fmt.Sprint(cpu)
 		}
 	}
-	if !h.load {
-		return undo, nil
-	}
-	// Pdeathsig is the death of the thread that started them.
-	runtime.LockOSThread()
-	for range runtime.NumCPU() {
-		c := exec.Command("sh", "-c", "while :; do :; done")
-		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := c.Start(); err != nil {
-			undo()
-			return nil, fmt.Errorf("host %s: load: %w", h.name, err)
-		}
-		loops = append(loops, c)
-	}
-	return undo, nil
+	return free, nil
 }

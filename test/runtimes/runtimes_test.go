@@ -5,14 +5,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"dettrace/test/lab"
 )
 
-// DETTRACE_RUNTIMES_RUNS is how often each workload runs; without it three
-// times, and the long ones twice.
+// DETTRACE_RUNTIMES_RUNS is how often each workload runs; without it as often
+// as it says.
 const runsVar = "DETTRACE_RUNTIMES_RUNS"
 
 func TestRuntimes(t *testing.T) {
@@ -32,13 +35,25 @@ func TestRuntimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	free, err := cpus()
+	if err != nil {
+		t.Fatal(err)
+	}
 	goTools := sync.OnceValue(func() toolchain { return prepareGo(filepath.Join(tmp, "go")) })
-	table := []string{"| workload | runs | idle | loaded |", "| --- | ---: | ---: | ---: |"}
-	for _, w := range Workloads() {
+	list := Workloads()
+	rows := make([]string, len(list))
+	t.Cleanup(func() {
+		rows = slices.DeleteFunc(rows, func(r string) bool { return r == "" })
+		t.Logf("\n| workload | runs | idle | loaded |\n| --- | ---: | ---: | ---: |\n%s", strings.Join(rows, "\n"))
+	})
+	for i, w := range list {
 		t.Run(w.Name, func(t *testing.T) {
 			if missing := absent(w.Tools); len(missing) > 0 {
 				t.Skipf("not installed: %s", strings.Join(missing, ", "))
 			}
+			t.Parallel()
+			cpu := <-free
+			defer func() { free <- cpu }()
 			var flags []string
 			if w.Go {
 				tc := goTools()
@@ -47,55 +62,79 @@ func TestRuntimes(t *testing.T) {
 				}
 				flags = tc.flags
 			}
-			runs := 3
-			if w.Long {
-				runs = 2
+			runs := w.Runs
+			if runs == 0 {
+				runs = 20
 			}
 			if asked > 0 {
 				runs = asked
 			}
-			table = append(table, testWorkload(t, w, command(bin, testdata, w, flags), runs))
+			rows[i] = testWorkload(t, w, cpu, command(bin, testdata, w, flags), runs)
 		})
 	}
-	t.Logf("\n%s", strings.Join(table, "\n"))
 }
 
-// testWorkload runs on an idle and a loaded host in turns.
-func testWorkload(t *testing.T, w Workload, argv []string, runs int) string {
+// testWorkload runs on an idle host, and every fourth time on a loaded one. The
+// first two runs, one on each, write event logs, which are compared, too.
+func testWorkload(t *testing.T, w Workload, cpu string, argv []string, runs int) string {
 	t.Helper()
-	var first outcome
+	var first lab.Outcome
 	var walls [2]float64
+	logs := [2]string{filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "log")}
 	for i := range runs {
-		h := hosts()[i%2]
-		o, wall, err := run(h, argv, t.TempDir())
+		on, log := 0, ""
+		if i%4 == 1 {
+			on = 1
+		}
+		if i < len(logs) {
+			log = logs[i]
+		}
+		h := hosts()[on]
+		o, wall, err := run(h, cpu, argv, t.TempDir(), log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		walls[i%2] = wall.Seconds()
+		walls[on] = wall.Seconds()
 		if i == 0 {
 			first = o
-			if o.Status != 0 && w.Fails == "" {
-				t.Errorf("status %d\n%s\n%s", o.Status, tail(o.Stdout), tail(o.Stderr))
-			}
-			if w.Fails != "" && (o.Status == 0 || !strings.Contains(o.Stderr, w.Fails)) {
-				t.Errorf("status %d, want a failure that says %q\n%s", o.Status, w.Fails, tail(o.Stderr))
-			}
-			for _, want := range w.Want {
-				if !strings.Contains(o.Stdout, want) {
-					t.Errorf("no %q in what it printed\n%s\n%s", want, tail(o.Stdout), tail(o.Stderr))
-				}
-			}
+			check(t, w, o)
 			if t.Failed() {
 				break
 			}
 			continue
 		}
-		if d := differences(first, o); len(d) > 0 {
-			t.Errorf("run %d, on the %s host, differs from the first:\n%s\nrun it twice with --log FILE and compare: %s",
-				i+1, h.name, strings.Join(d, "\n"), strings.Join(argv, " "))
+		d := first.Differences(o)
+		if i == 1 {
+			event, err := lab.FirstEvent(logs[0], logs[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if event != "" {
+				d = append(d, "event log\n"+event)
+			}
+		}
+		if len(d) > 0 {
+			t.Errorf("run %d, on the %s host, differs from the first:\n%s\nits standard error ends:\n%s\nrun it twice with --log FILE and compare: %s",
+				i+1, h.name, strings.Join(d, "\n"), tail(o.Stderr), strings.Join(argv, " "))
 		}
 	}
 	return fmt.Sprintf("| %s | %d | %.1f s | %.1f s |", w.Name, runs, walls[0], walls[1])
+}
+
+// check says whether a run did what the workload is for.
+func check(t *testing.T, w Workload, o lab.Outcome) {
+	t.Helper()
+	if o.Status != 0 && w.Fails == "" {
+		t.Errorf("status %d\n%s\n%s", o.Status, tail(o.Stdout), tail(o.Stderr))
+	}
+	if w.Fails != "" && (o.Status == 0 || !strings.Contains(o.Stderr, w.Fails)) {
+		t.Errorf("status %d, want a failure that says %q\n%s", o.Status, w.Fails, tail(o.Stderr))
+	}
+	for _, want := range w.Want {
+		if !strings.Contains(o.Stdout, want) {
+			t.Errorf("no %q in what it printed\n%s\n%s", want, tail(o.Stdout), tail(o.Stderr))
+		}
+	}
 }
 
 // binary builds dettrace; DETTRACE names one to test instead.

@@ -1,0 +1,1 @@
+script -q -e -c "dash jobs.sh" /dev/null </dev/null
