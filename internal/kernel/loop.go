@@ -40,8 +40,8 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		k.catchUp()
 		k.forwardSignals()
 		k.fireTimers() // first: a timerfd's expiration makes a descriptor ready
+		k.wakeTTY()    // before the others: a work queue decides whether these are among them
 		k.wakeReady()
-		k.wakeTTY()
 		k.wakeLockWaiters()
 		k.wakeSpinners()
 		if k.async {

@@ -50,7 +50,9 @@ func sysRead(k *Kernel, t *Task) verdict {
 		return v
 	case fdSocket:
 		return k.readSocket(t, &f)
-	case fdFifo, fdTTY, fdEvent:
+	case fdTTY:
+		return k.readTTY(t, &f)
+	case fdFifo, fdEvent:
 		return k.untilReady(t, &f, unix.POLLIN, "read from "+f.describe())
 	}
 	f.close()

@@ -34,3 +34,16 @@ os.kill(pid, 9)
 		t.Errorf("status %d, %q\n%s", r.Status, r.Stdout, r.Stderr)
 	}
 }
+
+// A read of a terminal gets all that was written before it, however far the
+// kernel's work queue has got, and who waits for a terminal has its place
+// among those who wait.
+func TestTerminalIsReadWhole(t *testing.T) {
+	dir := compile(t, "tty_pieces")
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/tty_pieces"), `cooked: 150 of 150, least 147 of 147
+raw: 150 of 150, least 140 of 140
+typed: 150 of 150, least 140 of 140
+typed, at least 30: 150 of 150, least 140 of 140
+without waiting: 150 of 150, least 140 of 140
+terminal first: 150 of 150`)
+}
