@@ -201,12 +201,12 @@ func TestKey(t *testing.T) {
 // Every field of run.Spec is part of the key or listed here, with the reason
 // why no stored result depends on it.
 func TestKeyKnowsEveryField(t *testing.T) {
-	inKey := "Image Inputs Workdir Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule Vary DeclaredEnv Strict CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
+	inKey := "Image Inputs Workdir Own Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule Vary DeclaredEnv Strict CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
 	noEffect := map[string]string{
 		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
 		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",
 		"Timeout": "a run that it ends is not stored", "SpinLimit": "a run that it ends is not stored", "Interrupt": "a run that it ends is not stored",
-		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Signals": "a door: once used, never stored",
+		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Accept": "ends a run, changes none", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Signals": "a door: once used, never stored",
 	}
 	for f := range reflect.TypeFor[run.Spec]().Fields() {
 		if _, ok := noEffect[f.Name]; !ok && !slices.Contains(strings.Fields(inKey), f.Name) {

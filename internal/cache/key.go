@@ -107,9 +107,10 @@ func (c *Cache) parts(spec *run.Spec, stdin string) ([]Part, []watched, error) {
 	}
 	add("image", ref)
 	for _, in := range spec.Inputs {
-		add("input "+in.Guest, fmt.Sprintf("keep-mtime=%v follow=%v", in.KeepMtime, in.Follow))
+		add("input "+in.Guest, fmt.Sprintf("keep-mtime=%v follow=%v hide=%s", in.KeepMtime, in.Follow, list(in.Hide)))
 	}
 	add("working directory", spec.Workdir)
+	add("directories of the user", list(spec.Own))
 	add("command", list(spec.Command))
 	var names []string
 	for _, kv := range spec.Env {

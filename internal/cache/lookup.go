@@ -41,73 +41,31 @@ func (h *hit) close() {
 
 // Miss says why nothing stored can be used.
 type Miss struct {
-	// Layer and Observation are the first thing found that is another one
-	// now: guest path of the image or input, what it was, what it is.
-	Layer    string
-	Was, Now image.Observation
-	Text     string // other reasons; "" when Was and Now say it
+	Layer string            // guest path of the image or input
+	Found *image.Difference // the first thing there that is another one now
+	Text  string            // other reasons
 }
 
 func (m Miss) String() string {
-	if m.Text != "" {
+	if m.Found == nil {
 		return m.Text
 	}
-	p := image.EscapePath(path.Join(m.Layer, m.Was.Path))
-	switch {
-	case m.Was.Kind == image.Missing:
-		return fmt.Sprintf("%s: was missing, is there now", p)
-	case m.Now.Kind == image.Missing:
-		return fmt.Sprintf("%s: is gone", p)
-	case m.Now.Kind == image.Denied || m.Was.Kind == image.Denied:
-		return fmt.Sprintf("%s: another permission to look at it", p)
-	case m.Was.Kind == image.Read:
-		return fmt.Sprintf("%s: other content: was %s, is %s", p, m.Was.Digest, m.Now.Digest)
-	case m.Was.Kind == image.List:
-		return fmt.Sprintf("%s: other names in the directory", p)
-	case m.Was.Kind == image.Attrs:
-		return fmt.Sprintf("%s: other extended attributes", p)
-	case m.Was.Kind == image.Link:
-		return fmt.Sprintf("%s: points to %s, was %s", p, image.EscapePath(m.Now.Text), image.EscapePath(m.Was.Text))
-	}
-	return fmt.Sprintf("%s: is %s, was %s", p, m.Now.Text, m.Was.Text)
+	return image.EscapePath(path.Join(m.Layer, m.Found.Was.Path)) + ": " + m.Found.String()
 }
 
-// layers are the present ones, opened once for all entries that are compared.
+// layers are the present ones, opened once for all entries that are compared;
+// nil for one whose digest is part of the key.
 type layers struct {
-	open []image.Layer // nil for one whose digest is part of the key
+	open run.Layers
 	spec *run.Spec
 }
 
 func (c *Cache) openLayers(spec *run.Spec) (*layers, error) {
-	l := &layers{spec: spec}
-	refs := []string{spec.Image}
-	opts := []image.Options{{Epoch: spec.EpochNS, Digests: c.digests}}
-	for _, in := range spec.Inputs {
-		refs = append(refs, "input:"+in.Host)
-		opts = append(opts, image.Options{Epoch: spec.EpochNS, Digests: c.digests, KeepMtime: in.KeepMtime, Follow: in.Follow})
-	}
-	for i, ref := range refs {
-		if strings.HasPrefix(ref, "tar:") || strings.HasPrefix(ref, "sha256:") {
-			l.open = append(l.open, nil)
-			continue
-		}
-		layer, err := image.Open(ref, opts[i])
-		if err != nil {
-			l.close()
-			return nil, err
-		}
-		l.open = append(l.open, layer)
-	}
-	return l, nil
+	open, err := run.OpenLayers(spec, c.digests, func(ref string) bool { return strings.HasPrefix(ref, "tar:") })
+	return &layers{open, spec}, err
 }
 
-func (l *layers) close() {
-	for _, o := range l.open {
-		if o != nil {
-			_ = o.Close() // only read
-		}
-	}
-}
+func (l *layers) close() { _ = l.open.Close() } // only read
 
 // guest is where layer i is mounted.
 func (l *layers) guest(i int) string {
@@ -172,12 +130,12 @@ func (c *Cache) try(f found, present *layers) (*hit, Miss) {
 		if present.open[i] == nil {
 			continue
 		}
-		old, now, same, err := image.Again(present.open[i], present.spec.EpochNS, was)
+		found, err := image.Compare(present.open[i], present.spec.EpochNS, was, 1)
 		if err != nil {
 			return damaged(err)
 		}
-		if !same {
-			return nil, Miss{Layer: present.guest(i), Was: old, Now: now}
+		if len(found) > 0 {
+			return nil, Miss{Layer: present.guest(i), Found: &found[0]}
 		}
 	}
 	if h.stdio, err = c.open(e.Stdio); err != nil {

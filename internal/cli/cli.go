@@ -76,6 +76,7 @@ gives the same bytes, every time.`,
 	root.SetUsageTemplate(usageTemplate)
 	for _, cmd := range []*cobra.Command{
 		a.runCommand(status),
+		a.buildCommand(status),
 		a.verifyCommand(status),
 		a.diffCommand(status),
 		a.huntCommand(status),

@@ -22,6 +22,11 @@ func versionCommand() *cobra.Command {
 
 // writeVersion prints what the linker recorded; nothing of it is set by hand.
 func writeVersion(w io.Writer, info *debug.BuildInfo) error {
+	_, err := fmt.Fprintln(w, versionText(info))
+	return err
+}
+
+func versionText(info *debug.BuildInfo) string {
 	version, revision, modified := "(unknown)", "", ""
 	if info != nil {
 		version = info.Main.Version
@@ -33,11 +38,9 @@ func writeVersion(w io.Writer, info *debug.BuildInfo) error {
 				modified = " (modified)"
 			}
 		}
-		_, err := fmt.Fprintf(w, "dettrace %s%s%s %s\n", version, revision, modified, info.GoVersion)
-		return err
+		return fmt.Sprintf("dettrace %s%s%s %s", version, revision, modified, info.GoVersion)
 	}
-	_, err := fmt.Fprintf(w, "dettrace %s\n", version)
-	return err
+	return "dettrace " + version
 }
 
 // noArgs is cobra.NoArgs in our words.

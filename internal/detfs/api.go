@@ -45,11 +45,12 @@ type Mount struct {
 	Ref   string `json:"ref"`             // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"; or "sha256:HEX" in Store
 	Store string `json:"store,omitempty"` // directory of the store that holds Ref
 	// KeepMtime keeps the host's times instead of the epoch.
-	KeepMtime   bool   `json:"keep_mtime"`
-	Owner       uint32 `json:"owner"`        // uid and gid of all files that the layer gives to root
-	Older       int64  `json:"older"`        // ns by which all its files are older than they would be
-	FollowLinks bool   `json:"follow_links"` // follow symlinks that lead out of an input
-	Label       string `json:"label"`        // for reports: "image", "input"
+	KeepMtime   bool     `json:"keep_mtime"`
+	Owner       uint32   `json:"owner"`          // uid and gid of all files that the layer gives to root
+	Older       int64    `json:"older"`          // ns by which all its files are older than they would be
+	FollowLinks bool     `json:"follow_links"`   // follow symlinks that lead out of an input
+	Hide        []string `json:"hide,omitempty"` // patterns of paths in an input that are not shown
+	Label       string   `json:"label"`          // for reports: "image", "input"
 }
 
 // Dir is a directory that exists in every run.

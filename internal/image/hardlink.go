@@ -76,6 +76,9 @@ func (l *lazy) walkLinks() error {
 				continue // gone or forbidden: look-up says which
 			}
 			p := d.path + "/" + name
+			if l.hidden(&lnode{l: l, parent: d.n, name: name}) {
+				continue
+			}
 			id := fileID{st.Dev, st.Ino}
 			switch {
 			case st.Mode&unix.S_IFMT == unix.S_IFDIR:

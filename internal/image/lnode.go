@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -165,6 +166,9 @@ func (l *lazy) find(d *lnode, name string) (*lnode, error) {
 		return nil, err
 	}
 	n := &lnode{l: l, parent: d, name: strings.Clone(name)}
+	if l.hidden(n) {
+		return nil, fs.ErrNotExist
+	}
 	var st unix.Stat_t
 	err = unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
 	switch {
@@ -183,6 +187,18 @@ func (l *lazy) find(d *lnode, name string) (*lnode, error) {
 		}
 	}
 	return n, l.identify(n)
+}
+
+// hidden reports whether Options.Hide takes n away.
+func (l *lazy) hidden(n *lnode) bool {
+	if len(l.opts.Hide) == 0 {
+		return false
+	}
+	p := n.path()
+	return slices.ContainsFunc(l.opts.Hide, func(pattern string) bool {
+		ok, err := path.Match(pattern, p)
+		return ok && err == nil
+	})
 }
 
 // ReadDir lists what Lookup would find.

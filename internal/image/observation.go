@@ -220,18 +220,48 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// Again asks a layer what an earlier run learned from it and gives the first
-// observation that is another one now, as it was and as it is; same is true if
-// there is none.
-func Again(l Layer, epoch int64, was []Observation) (old, now Observation, same bool, err error) {
+// Difference is an observation that is another one now.
+type Difference struct{ Was, Now Observation }
+
+// String says what is different, without the path.
+func (d Difference) String() string {
+	switch {
+	case d.Was.Kind == Missing:
+		return "was missing, is there now"
+	case d.Now.Kind == Missing:
+		return "is gone"
+	case d.Now.Kind == Denied || d.Was.Kind == Denied:
+		return "another permission to look at it"
+	case d.Was.Kind == Read:
+		return fmt.Sprintf("other content: was %s, is %s", d.Was.Digest, d.Now.Digest)
+	case d.Was.Kind == List:
+		return "other names in the directory"
+	case d.Was.Kind == Attrs:
+		return "other extended attributes"
+	case d.Was.Kind == Link:
+		return fmt.Sprintf("points to %s, was %s", EscapePath(d.Now.Text), EscapePath(d.Was.Text))
+	}
+	return fmt.Sprintf("is %s, was %s", d.Now.Text, d.Was.Text)
+}
+
+// Compare asks a layer what an earlier run learned from it and gives the first
+// most observations that are other ones now.
+func Compare(l Layer, epoch int64, was []Observation, most int) ([]Difference, error) {
 	r := replay{l: l, epoch: epoch, nodes: make(map[string]answer)}
+	var out []Difference
 	for _, old := range was {
 		now, err := r.ask(old.Path, old.Kind)
-		if err != nil || now != old {
-			return old, now, false, err
+		if err != nil {
+			return nil, err
+		}
+		if now == old {
+			continue
+		}
+		if out = append(out, Difference{old, now}); len(out) == most {
+			break
 		}
 	}
-	return Observation{}, Observation{}, true, nil
+	return out, nil
 }
 
 // replay walks to each path by names, as the guest's look-ups did.

@@ -18,6 +18,9 @@ type Options struct {
 	KeepMtime bool  // dir, input: the host's mtimes instead of Epoch
 	Follow    bool  // input: show what a symlink that leads out points to
 	Epoch     int64 // ns since 1970: mtime of everything (tar: upper bound)
+	// Hide are patterns (path.Match) of absolute paths in an input that are not
+	// shown, nor anything below them.
+	Hide []string
 	// Digests remembers content digests between runs; nil is fine.
 	Digests *digests.Cache
 }

@@ -52,7 +52,7 @@ func (k *Kernel) logData(t *Task, result int64) (args, digest string, ok bool) {
 			args += ", " + strconv.FormatInt(int64(t.arg(3)), 10)
 		}
 	}
-	if result <= 0 {
+	if result <= 0 || k.cfg.NoDigests {
 		return args, "", true
 	}
 	h := sha256.New()

@@ -69,10 +69,13 @@ type Config struct {
 	NoFast   bool // map them, so that the guest sees the same, and use none
 	Profile  bool // measure for Kernel.Profile
 
-	Log    io.Writer      // event log or nil
-	Trace  *trace.Writer  // or nil; the caller closes it
-	Strict bool           // the first refusal, or use of a door, ends the run
-	SetNow func(ns int64) // publishes the logical clock to the file system
+	Log   io.Writer     // event log or nil
+	Trace *trace.Writer // or nil; the caller closes it
+	// NoDigests keeps digests of what calls moved out of both: a secret may be
+	// among it.
+	NoDigests bool
+	Strict    bool           // the first refusal, or use of a door, ends the run
+	SetNow    func(ns int64) // publishes the logical clock to the file system
 	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
 	SetBudget func(n int, tick int64)
 	FSErr     func() error    // fatal file system trouble

@@ -67,6 +67,23 @@ func GlobTargets(pattern, hostDir string, matches []string) []Target {
 	return targets
 }
 
+// HostPattern is the pattern (path.Match) of the host paths that an output of
+// the guest path pattern takes: hostDir itself if pattern has no glob.
+func HostPattern(pattern, host string) string {
+	if !HasGlob(pattern) {
+		return quoteGlob(host)
+	}
+	base := path.Dir(pattern)
+	for HasGlob(base) {
+		base = path.Dir(base)
+	}
+	return path.Join(quoteGlob(host), strings.TrimPrefix(pattern, strings.TrimSuffix(base, "/")+"/"))
+}
+
+var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+func quoteGlob(p string) string { return globQuoter.Replace(p) }
+
 // guestName is the absolute guest path of a tar name. Names that are not
 // canonical ("..", ".", empty parts, NUL) are hostile and refused; one leading
 // "./" or "/" and one trailing "/" are tar's habit.

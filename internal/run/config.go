@@ -40,7 +40,7 @@ func (c *container) fsConfig() detfs.Config {
 	}
 	for _, in := range s.Inputs {
 		cfg.Mounts = append(cfg.Mounts, detfs.Mount{
-			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Label: detfs.LabelInput,
+			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Hide: in.Hide, Label: detfs.LabelInput,
 		})
 	}
 	c.varyFiles(&cfg)

@@ -23,9 +23,13 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		varySpec(&spec)
 	}
 	c := &container{spec: spec, open: door.Open(spec.Allow)}
+	flush := c.hideSecrets()
 	c.enter(phaseStart)
 	quiet := c.tellProgress()
 	o, err := c.guestRun(ctx)
+	if ferr := flush(); err == nil && ferr != nil {
+		err = fmt.Errorf("event log: %w", ferr)
+	}
 	c.enter(phaseOutputs)
 	res := Result{Status: exitStatus(o, err)}
 	ran := err == nil
@@ -44,7 +48,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	}
 	c.verbose(o)
 	c.printProfile(o)
-	res.Report = c.report(o, res, err)
+	res.Report, res.Learned = c.report(o, res, err), c.learned
 	if rerr := c.writeReport(res.Report); err == nil && rerr != nil {
 		err, res.Status = rerr, ExitFailure
 	}
@@ -57,7 +61,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if cerr := c.close(); err == nil && cerr != nil {
 		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure
 	}
-	return res, err
+	return res, c.hidden(err)
 }
 
 // exitStatus is what the shell sees: the guest's status, 128+n for a signal,

@@ -33,7 +33,7 @@ func (c *container) finish(status int) error {
 		for _, t := range targets {
 			paths = append(paths, t.Guest)
 		}
-		if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil, paths); err != nil {
+		if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil || c.spec.Accept != nil, paths); err != nil {
 			return fmt.Errorf("inputs: %w", err)
 		}
 	}
@@ -45,7 +45,7 @@ func (c *container) finish(status int) error {
 
 // listed says whether anybody wants to know what was read and made.
 func (c *container) listed() bool {
-	return c.spec.Report != "" || c.spec.InputList != "" || c.spec.Record != nil
+	return c.spec.Report != "" || c.spec.InputList != "" || c.spec.Record != nil || c.spec.Accept != nil
 }
 
 // keeps says whether a run with this exit status keeps anything.
@@ -108,6 +108,11 @@ func (c *container) copyOutputs(targets []output.Target, opts output.Options) er
 			return err
 		}
 		c.outputs++
+	}
+	if c.spec.Accept != nil {
+		if err := c.spec.Accept(c.made()); err != nil {
+			return err
+		}
 	}
 	return set.Commit()
 }

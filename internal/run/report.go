@@ -56,11 +56,7 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 			r.Inputs = append(r.Inputs, described)
 		}
 	}
-	for _, f := range c.files {
-		r.Outputs = append(r.Outputs, report.Output{
-			Path: image.EscapePath(f.Guest), Type: f.Type, Mode: fmt.Sprintf("%04o", f.Mode), Size: f.Size, Digest: f.Digest, Target: image.EscapePath(f.Target),
-		})
-	}
+	r.Outputs = c.made()
 	if s.Image == "host" {
 		r.Image.Note = report.NotPortable
 	}
@@ -69,6 +65,17 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 		r.Skipped = append(r.Skipped, sk.Path+": "+sk.Why)
 	}
 	return r
+}
+
+// made lists the outputs.
+func (c *container) made() []report.Output {
+	var out []report.Output
+	for _, f := range c.files {
+		out = append(out, report.Output{
+			Path: image.EscapePath(f.Guest), Type: f.Type, Mode: fmt.Sprintf("%04o", f.Mode), Size: f.Size, Digest: f.Digest, Target: image.EscapePath(f.Target),
+		})
+	}
+	return out
 }
 
 func (o outcome) refusals() []report.Refusal {
@@ -83,7 +90,7 @@ func (o outcome) refusals() []report.Refusal {
 func (c *container) writeReport(r report.Report) error {
 	s := &c.spec
 	if s.Report != "" {
-		err := output.SaveFunc(s.Report, output.Options{Force: true}, func(w io.Writer) error { return r.Write(w) })
+		err := output.SaveFunc(s.Report, output.Options{Force: true}, c.masked(func(w io.Writer) error { return r.Write(w) }))
 		if err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
@@ -95,7 +102,7 @@ func (c *container) writeReport(r report.Report) error {
 	for i, l := range c.summary.Layers {
 		layers = append(layers, inputs.Layer{Guest: l.Guest, Observations: c.learned[i].Observations})
 	}
-	err := output.SaveFunc(s.InputList, output.Options{Force: true}, func(w io.Writer) error { return inputs.Write(w, layers) })
+	err := output.SaveFunc(s.InputList, output.Options{Force: true}, c.masked(func(w io.Writer) error { return inputs.Write(w, layers) }))
 	if err != nil {
 		return fmt.Errorf("list of inputs: %w", err)
 	}
@@ -123,7 +130,7 @@ func (c *container) settings() report.Settings {
 	return report.Settings{
 		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), Hostname: s.Hostname,
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
-		Env: report.RedactEnv(s.Env, s.HostEnvNames), Allow: s.Allow,
+		Env: report.RedactEnv(s.Env, append(slices.Clone(s.HostEnvNames), s.Secrets...)), Allow: s.Allow,
 		Vary:      s.VaryText(),
 		MemoryMax: s.Memory, PidsMax: s.Pids, TimeoutSec: s.Timeout.Seconds(),
 	}

@@ -18,6 +18,7 @@ import (
 	"dettrace/internal/machine"
 	"dettrace/internal/output"
 	"dettrace/internal/ptrace"
+	"dettrace/internal/redact"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
 	"dettrace/internal/syscalls"
@@ -53,6 +54,7 @@ type container struct {
 	summary detfs.Summary
 	learned []detfs.Learned // per layer, if somebody asked
 	files   []output.File   // of the outputs, likewise
+	mask    *redact.Mask    // of Spec.Secrets
 	skipped []output.Skipped
 	outputs int // copied out
 	applied int // changes written back
@@ -198,7 +200,7 @@ func (c *container) start() error {
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, Trace: c.trace, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
+		Log: s.Log, Trace: c.trace, NoDigests: len(s.Secrets) > 0, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (c *container) saveSchedule() error {
 		return nil
 	}
 	f := schedule.File{Seed: c.spec.scheduleSeed(), Decisions: c.kern.Decisions(), Switches: c.kern.Switches()}
-	err := output.SaveFunc(c.spec.SaveSchedule, output.Options{Force: true}, func(w io.Writer) error { return f.Write(w) })
+	err := output.SaveFunc(c.spec.SaveSchedule, output.Options{Force: true}, c.masked(func(w io.Writer) error { return f.Write(w) }))
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}

@@ -70,18 +70,22 @@ type Spec struct {
 	InputList       string              // JSON lines file of everything read, or ""
 	Digests         string              // file of content digests kept between runs, or ""
 	Record          func(Source) Source // stands between the container and its outputs, or nil
-	Secrets         []string            // names in Env whose values appear nowhere, not even as digests
-	HostEnvNames    []string            // names taken with --env-host: values never appear in log or report
-	Diag            io.Writer           // where dettrace's own messages go (stderr)
-	Interrupt       <-chan struct{}     // closed on Ctrl-C/SIGTERM
-	Signals         <-chan os.Signal    // for the command, with the door signals
+	// Accept, if set, is told of the outputs before they appear on the host; its
+	// error ends the run and leaves the host as it is.
+	Accept       func([]report.Output) error
+	Secrets      []string         // names in Env whose values appear nowhere, not even as digests
+	HostEnvNames []string         // names taken with --env-host: values never appear in log or report
+	Diag         io.Writer        // where dettrace's own messages go (stderr)
+	Interrupt    <-chan struct{}  // closed on Ctrl-C/SIGTERM
+	Signals      <-chan os.Signal // for the command, with the door signals
 }
 
 // Input is a host file or directory that the guest sees, copy-on-write.
 type Input struct {
 	Host, Guest string // absolute, clean
 	KeepMtime   bool
-	Follow      bool // follow symlinks that lead out of the input
+	Follow      bool     // follow symlinks that lead out of the input
+	Hide        []string // patterns (path.Match) of paths in it that are not shown
 }
 
 // Output is a guest path (may be a glob) to copy out after success.
@@ -94,8 +98,11 @@ type Output struct {
 type Result struct {
 	Status int // exit status for the shell: guest's, or one of Exit*
 	// Report is what --report writes, complete if Spec asked for a report or
-	// has Record.
+	// has Record or Accept.
 	Report report.Report
+	// Learned is what was read of image and inputs, in the order of the report;
+	// with observations if Spec has InputList, Record or Accept.
+	Learned []detfs.Learned
 }
 
 // Source is what a run leaves behind: a container's file system, or what was

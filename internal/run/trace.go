@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"io"
 
 	"dettrace/internal/trace"
 )
@@ -15,6 +16,12 @@ func (c *container) beginTrace() error {
 	w, err := trace.NewWriter(s.Trace)
 	if err != nil {
 		return err
+	}
+	if c.mask != nil {
+		w.Mask(func(to io.Writer) (io.Writer, func() error) {
+			m := c.mask.Writer(to, false)
+			return m, m.Flush
+		})
 	}
 	c.trace = w
 	w.Write(&trace.Record{Kind: trace.Start, Version: trace.Version, Argv: s.Command, Workdir: s.Workdir})

@@ -2,12 +2,14 @@ package settings
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/redact"
 	"dettrace/internal/run"
 )
 
@@ -106,6 +108,36 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 		env = set(env, kv)
 	}
 	s.Env = env
+	return setSecrets(s, f, host)
+}
+
+// setSecrets adds --secret to the environment. A value of several lines, such
+// as a key, keeps all but the end of the last one.
+func setSecrets(s *run.Spec, f Flags, host Host) error {
+	for _, arg := range f.Secret {
+		name, file, hasFile := strings.Cut(arg, "=")
+		value, ok := Lookup(host.Env, name)
+		switch {
+		case name == "" || strings.ContainsRune(arg, 0):
+			return hint.With(fmt.Errorf("--secret %q: no name of a variable", name), "--secret NAME, or --secret NAME=FILE for a file's content")
+		case hasFile:
+			b, err := os.ReadFile(hostPath(file, host.Dir))
+			if err != nil {
+				return hint.With(fmt.Errorf("--secret %s: %w", name, err), "--secret NAME=FILE takes the value from a file, never from the command line, where others can see it")
+			}
+			value = strings.TrimRight(string(b), "\r\n")
+		case !ok:
+			return hint.With(fmt.Errorf("--secret %s: not set on the host", name), "set it, or take the value from a file: --secret "+name+"=FILE")
+		}
+		if len(value) < redact.Least || strings.ContainsRune(value, 0) {
+			return hint.With(fmt.Errorf("--secret %s: shorter than %d bytes, or with a NUL", name, redact.Least), "so short a value cannot be kept out of logs: it may be part of anything")
+		}
+		if slices.ContainsFunc(f.Env, func(e string) bool { n, _, _ := strings.Cut(e, "="); return n == name }) {
+			return fmt.Errorf("--secret %s: also given with -e", name)
+		}
+		s.Env = set(s.Env, name+"="+value)
+		s.Secrets = append(s.Secrets, name)
+	}
 	return nil
 }
 

@@ -27,6 +27,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 
 	fs.StringArrayVarP(&f.Env, "env", "e", nil, "`K=V`: set a variable for the guest; K alone takes the host's value (repeatable)")
 	fs.BoolVar(&f.EnvHost, "env-host", false, "give the guest the host's environment (names, not values, are reported)")
+	fs.StringArrayVar(&f.Secret, "secret", nil, "`NAME[=FILE]`: give the guest the host's value, or FILE's content, in a variable that no log, report or cache shows, not even as a digest (repeatable)")
 	fs.StringVar(&f.Epoch, "epoch", "", "`TIME` the guest's clock starts at: RFC 3339, a date, @SECONDS or now (default SOURCE_DATE_EPOCH from -e, else "+defaultEpochText+")")
 	fs.StringVar(&f.Seed, "seed", "0", "`N` all randomness of the guest comes from")
 	fs.StringVar(&f.ScheduleSeed, "schedule-seed", "0", "`N` the order of threads and processes comes from: each shows other races, 0 is first come, first served")

@@ -24,7 +24,7 @@ func FuzzValues(f *testing.F) {
 		}
 		_ = checkUser(s) // only must not panic
 		_ = checkHostname(s)
-		if out, err := parseOutput(s, SourceDir, dir); err == nil && (!strings.HasPrefix(out.Guest, "/") || out.Guest == "/" || strings.Contains(out.Guest+"/", "/../")) {
+		if out, err := ParseOutput(s, SourceDir, dir); err == nil && (!strings.HasPrefix(out.Guest, "/") || out.Guest == "/" || strings.Contains(out.Guest+"/", "/../")) {
 			t.Errorf("output %q: %+v", s, out)
 		}
 		if in, err := parseInput(s, SourceDir, dir); err == nil && (!strings.HasPrefix(in.Guest, "/") || strings.Contains(in.Guest+"/", "/../")) {

@@ -18,7 +18,7 @@ import (
 // after an hour of it.
 func setOutputs(s *run.Spec, f Flags, host Host) error {
 	for _, arg := range f.Outputs {
-		out, err := parseOutput(arg, s.Workdir, host.Dir)
+		out, err := ParseOutput(arg, s.Workdir, host.Dir)
 		if err != nil {
 			return err
 		}
@@ -44,11 +44,11 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 	return nil
 }
 
-// parseOutput reads GUEST[:HOST]. A relative GUEST starts at the working
+// ParseOutput reads GUEST[:HOST]. A relative GUEST starts at the working
 // directory. Without HOST a path below the source directory (else below the
 // working directory) goes to the same relative path below dir, any other to
 // its base name. For a glob HOST is the directory that gets the matches.
-func parseOutput(arg, workdir, dir string) (run.Output, error) {
+func ParseOutput(arg, workdir, dir string) (run.Output, error) {
 	name, target := cutLast(arg)
 	if name == "" {
 		return run.Output{}, hint.With(fmt.Errorf("-o %q: no guest path", arg), "-o GUEST or -o GUEST:HOST")

@@ -10,7 +10,7 @@ import (
 // HostPaths are the flags of run whose values are paths of the host. A test
 // knows all others.
 func HostPaths() []string {
-	return []string{"image", "store", "input", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
+	return []string{"image", "store", "input", "secret", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
 }
 
 // Absolute are the flags args ("--NAME=VALUE") with which a run started in any
@@ -38,6 +38,10 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 		case "epoch":
 			if f.Epoch == "now" {
 				value = time.Unix(0, spec.EpochNS).UTC().Format(time.RFC3339Nano)
+			}
+		case "secret":
+			if n, file, ok := strings.Cut(value, "="); ok {
+				value = n + "=" + hostPath(file, host.Dir)
 			}
 		case "stdin", "schedule":
 			value = hostPath(value, host.Dir)

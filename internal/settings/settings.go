@@ -58,6 +58,7 @@ type Flags struct {
 	Save            string
 	Env             []string
 	EnvHost         bool
+	Secret          []string
 	Epoch           string
 	Seed            string
 	ScheduleSeed    string

@@ -15,6 +15,7 @@ type Writer struct {
 	z   *zstd.Encoder
 	b   *bufio.Writer
 	enc *json.Encoder
+	end func() error // before b is flushed; or nil
 	n   uint64
 	err error
 }
@@ -32,6 +33,14 @@ func NewWriter(w io.Writer) (*Writer, error) {
 	return &Writer{z: z, b: b, enc: enc}, nil
 }
 
+// Mask makes all records go through the writer that mask puts in front of the
+// one it is given; end is called before it is closed. It must come before Write.
+func (w *Writer) Mask(mask func(io.Writer) (through io.Writer, end func() error)) {
+	through, end := mask(w.b)
+	w.enc, w.end = json.NewEncoder(through), end
+	w.enc.SetEscapeHTML(false)
+}
+
 // Write appends r and numbers it.
 func (w *Writer) Write(r *Record) {
 	if w.err != nil {
@@ -44,7 +53,11 @@ func (w *Writer) Write(r *Record) {
 
 // Close writes what is buffered.
 func (w *Writer) Close() error {
-	err := errors.Join(w.err, w.b.Flush(), w.z.Close())
+	err := w.err
+	if w.end != nil {
+		err = errors.Join(err, w.end())
+	}
+	err = errors.Join(err, w.b.Flush(), w.z.Close())
 	if err != nil {
 		return fmt.Errorf("trace: %w", err)
 	}

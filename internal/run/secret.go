@@ -1,0 +1,79 @@
+package run
+
+import (
+	"errors"
+	"io"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/redact"
+)
+
+// Mask takes the values of s.Secrets out of texts; nil if there are none.
+func (s *Spec) Mask() *redact.Mask { return redact.New(s.SecretPairs()) }
+
+// SecretPairs are the variables of s.Secrets with their values.
+func (s *Spec) SecretPairs() []string {
+	var pairs []string
+	for _, name := range s.Secrets {
+		for _, kv := range s.Env {
+			if len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '=' {
+				pairs = append(pairs, kv)
+			}
+		}
+	}
+	return pairs
+}
+
+// hideSecrets puts the mask in front of the event log and the messages. The
+// result writes what it holds back.
+func (c *container) hideSecrets() func() error {
+	c.mask = c.spec.Mask()
+	if c.mask == nil {
+		return func() error { return nil }
+	}
+	if c.spec.Diag != nil {
+		c.spec.Diag = c.mask.Writer(c.spec.Diag, true)
+	}
+	if c.spec.Log == nil {
+		return func() error { return nil }
+	}
+	log := c.mask.Writer(c.spec.Log, false)
+	c.spec.Log = log
+	return log.Flush
+}
+
+// masked is a writer without secrets for one file: write's output goes through
+// it.
+func (c *container) masked(write func(io.Writer) error) func(io.Writer) error {
+	if c.mask == nil {
+		return write
+	}
+	return func(w io.Writer) error {
+		m := c.mask.Writer(w, false)
+		if err := write(m); err != nil {
+			return err
+		}
+		return m.Flush()
+	}
+}
+
+// hidden is err with a text without secrets.
+func (c *container) hidden(err error) error {
+	if err == nil || c.mask == nil {
+		return err
+	}
+	clean := error(&hiddenError{c.mask.Text(err.Error()), err})
+	if advice := hint.Of(err); advice != "" {
+		clean = hint.With(clean, c.mask.Text(advice))
+	}
+	return clean
+}
+
+type hiddenError struct {
+	text string
+	err  error
+}
+
+func (e *hiddenError) Error() string        { return e.text }
+func (e *hiddenError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *hiddenError) As(target any) bool   { return errors.As(e.err, target) }
