@@ -30,10 +30,18 @@ func (k *Kernel) deadlock() error {
 			what = "its siblings to end"
 		}
 		if s := t.wait.spin; s != nil {
-			e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: spins at %#x until memory changes", t.proc.describe(), t.vtid, s.at))
+			e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: spins at %s until memory changes", t.proc.describe(), t.vtid, k.instruction(t, s.at)))
 			continue
 		}
 		e.Threads = append(e.Threads, fmt.Sprintf("  %s thread %d: %s waits for %s", t.proc.describe(), t.vtid, name, what))
 	}
 	return e
+}
+
+// instruction names one of t for people.
+func (k *Kernel) instruction(t *Task, addr uint64) string {
+	if k.cfg.Place != nil {
+		return k.cfg.Place(t.tid, addr)
+	}
+	return hex(addr)
 }

@@ -78,8 +78,10 @@ type Config struct {
 	SetNow    func(ns int64) // publishes the logical clock to the file system
 	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
 	SetBudget func(n int, tick int64)
-	FSErr     func() error    // fatal file system trouble
-	LastPid   func(int) error // rewinds the pid counter of the namespace
+	FSErr     func() error // fatal file system trouble
+	// Place names an instruction of a thread (host id), for messages; may be nil.
+	Place   func(tid int, addr uint64) string
+	LastPid func(int) error // rewinds the pid counter of the namespace
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error

@@ -123,10 +123,14 @@ func (c *container) stream(guest string, use func(io.Reader) error) error {
 }
 
 func (c *container) pipeTar(req detfs.TarRequest, use func(io.Reader) error) error {
+	return pipeTar(c.src, req, use)
+}
+
+func pipeTar(src Source, req detfs.TarRequest, use func(io.Reader) error) error {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := c.src.WriteTar(w, req)
+		err := src.WriteTar(w, req)
 		w.CloseWithError(err)
 		done <- err
 	}()

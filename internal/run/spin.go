@@ -89,36 +89,10 @@ func cpuTicks(tid int) (user, system int64, ok bool) {
 	return user, system, err1 == nil && err2 == nil
 }
 
-// place says which file an address of a process's memory belongs to, and where
-// in it: what addr2line(1) and nm(1) want to know.
-func place(tid int, addr uint64) string {
-	if addr == 0 {
-		return "an unknown address"
-	}
-	at := fmt.Sprintf("%#x", addr)
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/maps")
-	if err != nil {
-		return at
-	}
-	for _, l := range strings.Split(string(b), "\n") {
-		f := strings.Fields(l)
-		if len(f) < 6 {
-			continue
-		}
-		lo, hi, _ := strings.Cut(f[0], "-")
-		from, err1 := strconv.ParseUint(lo, 16, 64)
-		to, err2 := strconv.ParseUint(hi, 16, 64)
-		off, err3 := strconv.ParseUint(f[2], 16, 64)
-		if err1 == nil && err2 == nil && err3 == nil && addr >= from && addr < to {
-			return fmt.Sprintf("%s (%s+%#x)", at, f[5], addr-from+off)
-		}
-	}
-	return at
-}
-
 // spinError adds to the limit's error who spins, where, and what to do.
 func (c *container) spinError(err error) error {
 	tid, _ := c.kern.Pulse()
-	return hint.With(fmt.Errorf("%w: %s at %s", err, lookAt(tid).who, place(tid, c.kern.Where())),
-		"it computes, or waits for another thread in a loop that also counts: a loop that only looks is recognised, and one that calls sched_yield(2) lets others run")
+	return hint.With(fmt.Errorf("%w: %s at %s", err, lookAt(tid).who, c.place(tid, c.kern.Where())),
+		"it computes, or waits for another thread in a loop that also counts: a loop that only looks is recognised, and one that calls sched_yield(2) lets others run; "+
+			"gdb -batch -ex 'info line *(FUNCTION+0xN)' FILE shows the line, with what stands in brackets")
 }

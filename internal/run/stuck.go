@@ -146,7 +146,7 @@ func (c *container) guardRun(done <-chan struct{}) {
 	g := &guard{pulse: c.kern.Pulse, look: lookAt, note: func(s string) {
 		if c.spec.Verbose {
 			tid, _ := c.kern.Pulse()
-			c.say("note: %s, at %s", s, place(tid, c.kern.Where()))
+			c.say("note: %s, at %s; if it waits there for another thread, --spin-limit ends the run", s, c.place(tid, c.kern.Where()))
 		}
 	}}
 	t := time.NewTicker(stuckTick)

@@ -31,8 +31,8 @@ func TestSpinForever(t *testing.T) {
 		status    int
 		want      []string
 	}{
-		{"nobody left", "forever", nil, 125, []string{"deadlock", "spin (pid 2) thread 2: spins at 0x4"}},
-		{"counts", "counts", []string{"--spin-limit", "1s"}, 124, []string{"no system calls for 1s", "spin (thread 2) at 0x4", "/t/spin+0x", "sched_yield"}},
+		{"nobody left", "forever", nil, 125, []string{"deadlock", "spin (pid 2) thread 2: spins at 0x4", "/t/spin+0x", ", main+0x"}},
+		{"counts", "counts", []string{"--spin-limit", "1s"}, 124, []string{"no system calls for 1s", "spin (thread 2) at 0x4", "/t/spin+0x", ", main+0x", "sched_yield", "info line"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := sigLab.Run(t, append(tt.flags, "-i", dir+":/t", "--", "/t/spin", tt.arg)...)
