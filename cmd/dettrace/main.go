@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dettrace/internal/cli"
+	"dettrace/internal/cpu"
 	"dettrace/internal/detfs"
 	"dettrace/internal/perturb"
 	"dettrace/internal/run"
@@ -51,6 +52,7 @@ func user() int {
 	interrupt, forward := signals()
 	app := cli.App{
 		Host: settings.Host{
+			CPU: cpu.Host(),
 			Dir: dir, Env: os.Environ(), Now: time.Now,
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		},

@@ -176,6 +176,8 @@ func TestKey(t *testing.T) {
 		"vary": func(s *run.Spec) { s.Vary = vary.Plan{} }, "varied": func(s *run.Spec) { s.Vary = vary.Plan{{Source: vary.Time, Seed: 1}} },
 		"strict":   func(s *run.Spec) { s.Strict = true },
 		"declared": func(s *run.Spec) { s.Vary, s.DeclaredEnv = vary.Plan{}, []string{"A"} },
+		"own":      func(s *run.Spec) { s.Own = []string{"/o"} },
+		"CPU":      func(s *run.Spec) { s.CPUModel = "x86-64-v1" },
 		"cpus":     func(s *run.Spec) { s.CPUs = 2 }, "hostname": func(s *run.Spec) { s.Hostname = "x" }, "user": func(s *run.Spec) { s.User = "1" },
 		"allow": func(s *run.Spec) { s.Allow = []string{"network"} }, "memory": func(s *run.Spec) { s.Memory = 1 }, "pids": func(s *run.Spec) { s.Pids = 1 },
 		"outputs": func(s *run.Spec) { s.Outputs = nil }, "on failure": func(s *run.Spec) { s.OutputOnFailure = true },
@@ -202,6 +204,7 @@ func TestKey(t *testing.T) {
 // why no stored result depends on it.
 func TestKeyKnowsEveryField(t *testing.T) {
 	inKey := "Image Inputs Workdir Own Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule Vary DeclaredEnv Strict CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
+	inKey += " CPUModel"
 	noEffect := map[string]string{
 		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
 		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",

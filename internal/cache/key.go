@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/digests"
 	"dettrace/internal/image"
 	"dettrace/internal/run"
@@ -131,6 +132,7 @@ func (c *Cache) parts(spec *run.Spec, stdin string) ([]Part, []watched, error) {
 		add("variables that are not varied", list(spec.DeclaredEnv))
 	}
 	add("CPUs", max(spec.CPUs, 1))
+	add("CPU", spec.CPU(cpu.Host()))
 	add("host name", spec.Hostname)
 	add("user", spec.User)
 	add("doors", list(spec.Allow))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/door"
 	"dettrace/internal/hint"
 	"dettrace/internal/kernel"
@@ -148,7 +149,8 @@ func buffered(f *os.File) (io.Writer, func() error) {
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
 		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(), "profile": settings.PresetNames(),
-		"vary": append([]string{"all", "none"}, vary.Names()...),
+		"cpu-model": cpu.Names(),
+		"vary":      append([]string{"all", "none"}, vary.Names()...),
 	}
 	for name, values := range fixed {
 		directive := cobra.ShellCompDirectiveNoFileComp

@@ -21,7 +21,7 @@ import (
 
 // call is a request; the field of its operation is set.
 type call struct {
-	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own
+	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own, cpusites
 	Config  *Config    `json:"config,omitempty"`
 	Pattern string     `json:"pattern,omitempty"`
 	Tar     TarRequest `json:"tar"`

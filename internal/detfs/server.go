@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"dettrace/internal/cpusite"
 	"dettrace/internal/fuse"
 	"dettrace/internal/host"
 	"dettrace/internal/image"
@@ -38,6 +39,7 @@ type server struct {
 
 	count   *os.File // Client.Count
 	countAt int64
+	texts   map[textKey]cpusite.Result // see cpuSites
 }
 
 // now is the logical time in ns since 1970: what the supervisor said last, and
@@ -163,6 +165,8 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		return s.learned(c.Full, c.Tar.Paths)
 	case "finish":
 		return s.finish(c.Full)
+	case "cpusites":
+		return s.cpuSites(c.Ino), nil
 	case "chown":
 		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
 	case "text":

@@ -13,7 +13,7 @@ import (
 // or goes into the stub, no operand is relative to the instruction pointer, none
 // uses a segment or a vector register, and memory is reached only through r11
 // (the state), rcx (the class table, a stub, a link) or r8 (the guest's buffer); in
-// that for rdtsc, through rdx (the state).
+// that for rdtsc, through rdx (the state), in that for cpuid, through rdx (the table).
 func TestTextIsSelfContained(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -23,11 +23,12 @@ func TestTextIsSelfContained(t *testing.T) {
 		calls, outs int
 	}{
 		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX}, 4, 2},
-		{"tsc", text(tscAddr()), classOffset - tscOffset, []x86asm.Reg{x86asm.RDX}, 0, 1},
+		{"tsc", text(tscAddr()), cpuidOffset - tscOffset, []x86asm.Reg{x86asm.RDX}, 0, 1},
+		{"cpuid", text(cpuidAddr()), classOffset - cpuidOffset, []x86asm.Reg{x86asm.RDX, x86asm.RAX, x86asm.RCX}, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := c.text
-			if len(b) < 90 || len(b) > c.room {
+			if len(b) < 60 || len(b) > c.room {
 				t.Fatalf("text of %d bytes", len(b))
 			}
 			starts := map[int]bool{}
@@ -62,7 +63,7 @@ func TestTextIsSelfContained(t *testing.T) {
 						}
 						if in.Op == x86asm.JMP {
 							outs++
-							if a != x86asm.RCX {
+							if a != x86asm.RCX && (c.name != "cpuid" || a != x86asm.RBX) {
 								t.Errorf("at %#x: %v", at, in)
 							}
 						}
@@ -113,6 +114,12 @@ func TestLayout(t *testing.T) {
 	} {
 		if !bytes.Contains(clock, c) {
 			t.Errorf("%s: no % x in the code for rdtsc", name, c)
+		}
+	}
+	look := text(cpuidAddr())
+	for name, v := range map[string]uint32{"EXACT": Base + leavesOffset, "ANY": Base + leavesOffset + entrySize, "ZEROS": Base + leavesOffset + 2*entrySize} {
+		if !bytes.Contains(look, le.AppendUint32(nil, v)) {
+			t.Errorf("%s is not %#x in the code for cpuid", name, v)
 		}
 	}
 	if Base%4096 != 0 || State%4096 != 0 || End > 0x200000 {

@@ -31,6 +31,7 @@ const (
 	Base = 0x180000 // code, tables, stubs: readable and executable
 
 	classOffset   = 0x1000 // one byte per call number: Class
+	maxCalls      = 512
 	pointerOffset = 0x2000 // the table that patched sites jump through
 	maxStubs      = 4096
 	stubOffset    = pointerOffset + 8*maxStubs

@@ -7,14 +7,18 @@ import (
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/cpu"
 )
 
 // Facts are the constants of a container that corrections need.
 type Facts struct {
-	FuseDev, TreeDev    uint64   // st_dev of our file system, and of its main volume for the guest
-	ImageIno, VolumeIno uint64   // inode numbers >= ImageIno and < VolumeIno are of the main volume
-	HostTime            bool     // clocks are not ours to tell
-	Stdio               []uint64 // inode numbers of the pipes to the host, at most three
+	FuseDev, TreeDev    uint64     // st_dev of our file system, and of its main volume for the guest
+	ImageIno, VolumeIno uint64     // inode numbers >= ImageIno and < VolumeIno are of the main volume
+	HostTime            bool       // clocks are not ours to tell
+	Stdio               []uint64   // inode numbers of the pipes to the host, at most three
+	CPUID               []cpu.Leaf // what cpuid answers
+	XCR0                uint64     // and xgetbv
 }
 
 // Region is the supervisor's side of the region of one container.
@@ -27,8 +31,10 @@ type Region struct {
 	addrs []uint64           // those addresses, sorted
 	seen  map[uint64]int     // stops at addresses without a site
 	// classes is what the guest was given at first.
-	classes [pointerOffset - classOffset]Class
-	lost    bool // the guest has cut the file off
+	classes [maxCalls]Class
+	lost    bool               // the guest has cut the file off
+	looks   map[uint64][]*Site // instructions that look at the CPU, by address
+	xcr0    uint64
 
 	file      int // our own descriptor of it
 	texts     []*Text
@@ -46,9 +52,15 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hold the fast paths: %w", err)
 	}
-	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, file: file}
+	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file}
 	copy(mem, text(codeAddr()))
 	copy(mem[tscOffset:], text(tscAddr()))
+	copy(mem[cpuidOffset:], text(cpuidAddr()))
+	leaves := cpuTable(Base+leavesOffset, facts.CPUID)
+	if len(leaves) > pointerOffset-leavesOffset {
+		return nil, fmt.Errorf("fast paths: %d leaves of cpuid: %w", len(facts.CPUID), unix.E2BIG)
+	}
+	copy(mem[leavesOffset:], leaves)
 	for _, c := range table() {
 		if facts.HostTime && c.class >= Clock {
 			continue
@@ -136,22 +148,35 @@ func InStub(rip uint64) bool { return rip >= Base+stubOffset && rip < Base+TextS
 
 // newStub writes the stub of s into the region; false says that there is no room.
 func (r *Region) newStub(s *Site, k kind) bool {
-	if r.stubs == maxStubs {
+	i, at, ok := r.room()
+	if !ok {
 		return false
 	}
-	i := r.stubs
-	r.stubs++
-	at := uint64(Base + stubOffset + i*stubSize)
-	slot := pointerOffset + 8*i
 	start := stubStart(at, s, k)
-	r.guard(func() {
-		copy(r.mem[at-Base:], stub(at, s, k))
-		binary.LittleEndian.PutUint64(r.mem[slot:], start)
-	})
+	r.put(i, at, start, stub(at, s, k))
 	if start != at {
 		s.Again = start
 	}
 	s.Done = at + stubDone
-	s.New = patch(uint32(Base+slot), len(s.Old))
+	s.New = patch(uint32(Base+pointerOffset+8*i), len(s.Old))
 	return !r.lost
+}
+
+// room is the next free stub, and its address.
+func (r *Region) room() (i int, at uint64, ok bool) {
+	if r.stubs == maxStubs || r.lost {
+		return 0, 0, false
+	}
+	i = r.stubs
+	r.stubs++
+	return i, uint64(Base + stubOffset + i*stubSize), true
+}
+
+// put writes stub i, which is at address at, and where to enter it into the
+// table of pointers.
+func (r *Region) put(i int, at, start uint64, code []byte) {
+	r.guard(func() {
+		copy(r.mem[at-Base:], code)
+		binary.LittleEndian.PutUint64(r.mem[pointerOffset+8*i:], start)
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/arch/x86/x86asm"
+
+	"dettrace/internal/cpusite"
 )
 
 const (
@@ -39,6 +41,11 @@ type Site struct {
 	// Again, if not 0, is where a thread that stands at Addr goes on instead:
 	// something behind the instruction is done before it.
 	Again uint64
+	// Of an instruction that looks at the CPU: which one, its size, and the
+	// replaced bytes with one in its place that traps.
+	Op   cpusite.Op
+	Size int
+	Trap []byte
 
 	first  []byte // what is done before the instruction
 	tail   []byte // what the bytes behind it do, for the stub
@@ -112,7 +119,7 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 // fixedSite is "mov $nr, %eax; syscall".
 func fixedSite(addr uint64, at int, text []byte) *Site {
 	i := at - movSize
-	if i < 0 || text[i] != 0xb8 || binary.LittleEndian.Uint32(text[i+1:]) >= pointerOffset-classOffset || !startsAt(text, i) {
+	if i < 0 || text[i] != 0xb8 || binary.LittleEndian.Uint32(text[i+1:]) >= maxCalls || !startsAt(text, i) {
 		return nil
 	}
 	return &Site{Addr: addr, Start: addr - movSize, Old: bytes.Clone(text[i : at+callSize])}

@@ -14,6 +14,11 @@ import (
 
 func newRegion(t *testing.T) *Region {
 	t.Helper()
+	return regionOf(t, Facts{})
+}
+
+func regionOf(t *testing.T, facts Facts) *Region {
+	t.Helper()
 	fd, err := unix.MemfdCreate("region", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +28,7 @@ func newRegion(t *testing.T) *Region {
 	if err := f.Truncate(FileSize); err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(f, Facts{})
+	r, err := New(f, facts)
 	if err != nil {
 		t.Fatal(err)
 	}

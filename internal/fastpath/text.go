@@ -56,8 +56,9 @@ var ErrNoText = errors.New("no copy of this text")
 
 // Copy makes a copy of the segment t. content puts its bytes, as the file has
 // them, into the region's file at offset at. linker: t is a dynamic linker's,
-// whose mappings of libraries are to be watched from now on.
-func (r *Region) Copy(t Text, linker bool, content func(at uint64) error) (*Text, error) {
+// whose mappings of libraries are to be watched from now on. looks are its sites
+// that look at the CPU.
+func (r *Region) Copy(t Text, linker bool, looks []*Site, content func(at uint64) error) (*Text, error) {
 	const page = 4096
 	end := FileSize + r.textBytes
 	if r.lost || len(r.texts) == maxTexts || t.Size == 0 || t.Size > maxTextSize || r.textBytes+t.Size > maxAllTexts ||
@@ -85,6 +86,12 @@ func (r *Region) Copy(t Text, linker bool, content func(at uint64) error) (*Text
 			at := i + movSize
 			from, to := max(at-Near, 0), min(at+Near, len(text))
 			r.Find(t.Addr+uint64(at), t.Addr+uint64(from), text[from:to])
+		}
+	}
+	for _, s := range looks {
+		if s.Start >= t.Addr && s.End() <= t.Addr+t.Size && bytes.Equal(text[s.Start-t.Addr:s.End()-t.Addr], s.Old) {
+			t.Sites[s.Addr] = s
+			copy(text[s.Start-t.Addr:], s.New)
 		}
 	}
 	for _, a := range r.Addrs(t.Addr, t.Addr+t.Size) {

@@ -26,6 +26,13 @@ func tsc()
 
 func tscAddr() *byte
 
+// cpuid is the code for cpuid (cpuid_amd64.s). It is copied, never called.
+//
+//lint:ignore U1000 assembly takes its address
+func cpuid()
+
+func cpuidAddr() *byte
+
 // endMark follows the last instruction of code.
 const endMark = "\x0f\x0bdt-end"
 

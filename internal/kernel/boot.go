@@ -68,6 +68,10 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 			return err
 		}
 	}
+	// Where cpuid can be made to trap, all of it does (arch_prctl(2)); exec ends
+	// that, and vdso.Entry begins it again.
+	const setCPUID = 0x1012 // ARCH_SET_CPUID
+	k.faults = call("arch_prctl(ARCH_SET_CPUID)", unix.SYS_ARCH_PRCTL, setCPUID, 0) == nil
 	p, err := k.newProcess(g.Pid, nil)
 	if err != nil {
 		return err

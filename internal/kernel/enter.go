@@ -77,8 +77,8 @@ func (k *Kernel) enter(t *Task) verdict {
 	}
 	k.stats.Stops[nr]++
 	if !again {
-		t.logged = c.row.Event
-		if c.row.Event {
+		t.logged = c.row.Event && !k.onlyLook(t, c.row)
+		if t.logged {
 			k.event(t)
 		}
 		t.callStart = k.Now()

@@ -23,7 +23,9 @@ type fastMM struct {
 	// be running, or be left for such a place: the bytes there must stay.
 	frames []uint64
 	// fixed: there were too many of them to know.
-	fixed bool
+	fixed   bool
+	watched []codeRange // mappings that are not executable yet
+	watches int         // how many there were
 }
 
 // fork is the copy that a child gets.

@@ -34,7 +34,7 @@ func (k *Kernel) fixImage(t *Task) error {
 		if err != nil {
 			return ignoreGone(fmt.Errorf("read stack: %w", err))
 		}
-		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{})
+		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{HWCAP: k.cfg.Machine.CPU.HWCAP(k.cfg.Machine.CPUs)})
 		if err == nil {
 			stack = stack[:n]
 			break
@@ -52,7 +52,11 @@ func (k *Kernel) fixImage(t *Task) error {
 	if a.SysinfoEHDR == 0 {
 		return nil
 	}
-	return k.replaceVDSO(t, a.SysinfoEHDR)
+	if err := k.replaceVDSO(t, a.SysinfoEHDR); err != nil {
+		return err
+	}
+	k.replaceLooks(t, a.Phdr, a.Base)
+	return nil
 }
 
 // writeAuxv makes the changes of a to the stack, whose beginning is at sp, with
@@ -100,7 +104,7 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 
 // entry describes the code in which the image of p starts.
 func (k *Kernel) entry(p *Process) vdso.Entry {
-	e := vdso.Entry{Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program, Trap: k.varies()}
+	e := vdso.Entry{Faults: k.faults, Base: p.vdsoBase, Data: uint64(k.vdsoHost.Data), Program: p.program, Trap: k.varies()}
 	if k.cfg.Fast != nil {
 		e.Region = &vdso.Region{Path: k.cfg.RegionPath, Base: fastpath.Base, Text: fastpath.TextSize, State: fastpath.StateSize, Over: p.over}
 	}
@@ -128,6 +132,8 @@ func (k *Kernel) entryFault(t *Task) (bool, error) {
 		if !k.unpatch(t) {
 			return false, nil // it dies of the trap: it could not go on
 		}
+		p.over = vdso.Overlay{}
+		k.replaceLooks(t, p.phdr, p.linker)
 		if r.R8>>32 != vdso.Magic {
 			r.R8 = ^uint64(0) // it was not opened: nothing to close
 		}
@@ -156,15 +162,29 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 	if err := ptrace.GetSigInfo(t.tid, &si); err != nil {
 		return false, ignoreGone(err)
 	}
+	if ok, err := k.firstCode(t, &si); ok || err != nil {
+		return ok, err
+	}
 	if getU32(si[8:]) != 0x80 { // SI_KERNEL: a general protection fault
 		return false, nil
 	}
 	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
 		return false, ignoreGone(err)
 	}
-	var op [3]byte
+	var op [15]byte
 	n, _ := ptrace.ReadMem(t.tid, t.regs.Rip, op[:])
 	size := uint64(0)
+	if n == len(op) || n > 2 {
+		size = k.look(t, op[:n])
+	}
+	if size > 0 {
+		k.prof.why = byTrap
+		t.regs.Rip += size
+		if err := ptrace.SetRegs(t.tid, &t.regs); err != nil {
+			return true, ignoreGone(err)
+		}
+		return true, k.restoreSegv(t)
+	}
 	switch {
 	case n >= 2 && op[0] == 0x0f && op[1] == 0x31:
 		size = 2

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/cpusite"
 	"dettrace/internal/door"
 	"dettrace/internal/fastpath"
 	"dettrace/internal/inet"
@@ -85,6 +86,8 @@ type Config struct {
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error
+	// CPUSites tells where a file of the tree looks at the CPU.
+	CPUSites func(ino uint64) (cpusite.Result, error)
 	// TouchIno sets a file's mtime and ctime to the logical now.
 	TouchIno func(ino uint64) error
 }
@@ -153,8 +156,10 @@ type Kernel struct {
 	trace     *tracer
 	exit      *ptrace.Status // how the root process ended
 
-	prof profile
-	fast *fastpath.Region // nil: every call that is an event stops
+	prof   profile
+	fast   *fastpath.Region // nil: every call that is an event stops
+	looks  looks
+	faults bool // cpuid traps
 	// textsSeen are the segments that had to be patched. vacated: a process has
 	// them no more, and would not bear changes of a copy.
 	textsSeen []textSeen

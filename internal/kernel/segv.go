@@ -86,13 +86,13 @@ func (k *Kernel) restoreSegv(t *Task) error {
 	switch a := t.proc.segv; a.handler() {
 	case sigDfl:
 	case sigIgn:
-		if err := k.setSegv(t, mask, a); err != nil {
+		if err := k.setSegv(t, a); err != nil {
 			return err
 		}
 	default:
 		s, ok := readSigState(t.tid)
 		if blocked = ok && s.caught&bit(unix.SIGSEGV) == 0; blocked {
-			if err := k.setSegv(t, mask, a); err != nil {
+			if err := k.setSegv(t, a); err != nil {
 				return err
 			}
 		}
@@ -103,28 +103,37 @@ func (k *Kernel) restoreSegv(t *Task) error {
 	return nil
 }
 
-// setSegv lets t itself call rt_sigaction(2), at the system call instruction
-// of our vDSO and with the argument below its red zone, and puts all back.
-func (k *Kernel) setSegv(t *Task, mask uint64, a *segvAction) error {
+// setSegv lets t itself call rt_sigaction(2), with the argument below its red zone.
+func (k *Kernel) setSegv(t *Task, a *segvAction) error {
+	addr := (t.regs.Rsp - 128 - 64) &^ 15
+	var old [32]byte
+	if !t.read(addr, old[:]) || !t.write(addr, a.act[:]) {
+		return nil // no stack: it could not have a handler either
+	}
+	defer t.write(addr, old[:])
+	return k.callInGuest(t, unix.SYS_RT_SIGACTION, uint64(unix.SIGSEGV), addr, 0, 8)
+}
+
+// callInGuest lets t make a call, at the system call instruction of our vDSO,
+// and puts its registers back.
+func (k *Kernel) callInGuest(t *Task, nr int, args ...uint64) error {
 	if t.proc.vdsoBase == 0 {
 		return nil
 	}
 	base := t.regs
 	at := t.proc.vdsoBase + k.vdsoCall
-	addr := (base.Rsp - 128 - 64) &^ 15
 	if code := [2]byte{}; !t.read(at, code[:]) || code != [2]byte{0x0f, 0x05} {
 		return nil // the guest wrote over it, and keeps what the kernel left
 	}
-	var old [32]byte
-	if !t.read(addr, old[:]) || !t.write(addr, a.act[:]) {
-		return nil // no stack: it could not have a handler either
+	mask, err := ptrace.SigMask(t.tid)
+	if err != nil {
+		return ignoreGone(err)
 	}
 	if err := ptrace.SetSigMask(t.tid, ^uint64(0)); err != nil {
 		return ignoreGone(err)
 	}
-	_, _, err := k.inject(t, &base, at, unix.SYS_RT_SIGACTION, uint64(unix.SIGSEGV), addr, 0, 8)
+	_, _, err = k.inject(t, &base, at, nr, args...)
 	t.regs = base
-	t.write(addr, old[:])
 	if err != nil {
 		return ignoreGone(err)
 	}

@@ -24,6 +24,9 @@ func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
 		if ok, err := k.entryFault(t); ok || err != nil {
 			return false, err
 		}
+		if ok, err := k.codeLeft(t); ok || err != nil {
+			return false, err
+		}
 	}
 	if err := k.leaveRegion(t); err != nil {
 		return false, err

@@ -224,7 +224,7 @@ func (k *Kernel) execStop(t *Task) error {
 	p.mm = &mmID{}
 	k.shmExit(old)
 	p.segv = p.segv.afterExec()
-	t.clearTID = 0
+	t.clearTID, t.codeCall = 0, nil // the kernel drops its breakpoint
 	k.stopPosix(p)
 	if v := p.vforkTask; v != nil {
 		p.vforkTask = nil

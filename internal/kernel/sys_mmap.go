@@ -49,6 +49,14 @@ func sysMmap(k *Kernel, t *Task) verdict {
 			k.refuse(t, "mmap of "+f.describe(), unix.ENODEV)
 			return t.fail(unix.ENODEV)
 		}
+		if prot&unix.PROT_EXEC != 0 && length < largeMapping {
+			if f.class == fdTree {
+				return k.mapText(t, &f)
+			}
+			k.looks.made = k.looks.made || f.class == fdMem
+		}
+	} else if prot&unix.PROT_WRITE != 0 && prot&unix.PROT_EXEC != 0 && flags&0xf == unix.MAP_PRIVATE && length < largeMapping {
+		return k.watchCode(t)
 	}
 	if length < largeMapping || length > stackTop {
 		return pass

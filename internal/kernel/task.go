@@ -52,6 +52,7 @@ type Task struct {
 	timerSlack uint64 // ns; 0: the default
 	partial    int64  // bytes that a call written in pieces has moved so far
 	undo       *semUndoList
+	codeCall   *codeCall    // code of its own that it is in
 	cred       *credentials // nil: not known; see Kernel.cred
 	attr       schedattr.Attr
 	cpu        cpuClock
@@ -115,6 +116,8 @@ type Process struct {
 	vdsoBase  uint64       // where the vDSO lies since the last exec
 	program   uint64       // where that exec's program begins
 	over      vdso.Overlay // what that exec mapped over its text
+	phdr      uint64       // that program's headers
+	linker    uint64       // and its dynamic linker, or 0
 	segv      *segvAction
 	tunables  procfs.Tunables
 	limits    limits

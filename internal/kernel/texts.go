@@ -66,12 +66,29 @@ func (k *Kernel) wantText(t *Task, v ptrace.VMA) {
 		}
 		key.Name = named.Name
 		// Without a copy its processes are patched one by one as before.
-		_, _ = k.fast.Copy(key, linker, func(at uint64) error {
+		_, _ = k.fast.Copy(key, linker, k.looksIn(key), func(at uint64) error {
 			return k.cfg.CopyText(key.Ino, int64(key.Offset), int64(key.Size), int64(at), fastpath.ChangedOffset)
 		})
 		return
 	}
 	k.textsSeen = append(k.textsSeen, textSeen{key, 1, t.proc.mm})
+}
+
+// looksIn are the sites of a segment that look at the CPU.
+func (k *Kernel) looksIn(t fastpath.Text) (list []*fastpath.Site) {
+	if k.cfg.CPUSites == nil {
+		return nil
+	}
+	r, err := k.cfg.CPUSites(t.Ino)
+	if err != nil {
+		return nil // the server is gone: the run ends
+	}
+	for i := range r.Sites {
+		if s := &r.Sites[i]; s.Off >= int64(t.Offset) && s.Off < int64(t.Offset+t.Size) {
+			list = append(list, k.fast.Look(t.Addr+uint64(s.Off)-t.Offset, s))
+		}
+	}
+	return list
 }
 
 // textSeen counts the processes in which a segment was patched.

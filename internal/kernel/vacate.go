@@ -44,6 +44,7 @@ func (k *Kernel) unpatch(t *Task) bool {
 		return false
 	}
 	k.vacated = true
+	left := map[uint64]*fastpath.Site{}
 	sites := slices.Collect(maps.Values(m.patched))
 	for _, x := range k.cfg.Fast.Texts() { // of libraries, which the code has mapped
 		sites = append(sites, slices.Collect(maps.Values(x.Sites))...)
@@ -54,7 +55,13 @@ func (k *Kernel) unpatch(t *Task) bool {
 		if n, _ := ptrace.ReadMem(t.tid, s.Start, now); n != len(now) || !bytes.Equal(now, s.New) {
 			continue // another library lies there meanwhile
 		}
-		if _, err := mem.WriteAt(s.Old, int64(s.Start)); err != nil {
+		old := s.Old
+		if s.Op != 0 { // what it shows must not depend on the region
+			trap := *s
+			trap.New, old = s.Trap, s.Trap
+			left[s.Addr] = &trap
+		}
+		if _, err := mem.WriteAt(old, int64(s.Start)); err != nil {
 			return false
 		}
 		if t.regs.Rip == s.Done {
@@ -62,6 +69,6 @@ func (k *Kernel) unpatch(t *Task) bool {
 			t.rewrite()
 		}
 	}
-	*m = fastMM{}
+	*m = fastMM{patched: left, watched: m.watched, watches: m.watches}
 	return true
 }

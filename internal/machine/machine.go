@@ -6,26 +6,31 @@
 // same Machine, so that all views agree.
 package machine
 
+import "dettrace/internal/cpu"
+
 // Machine is what the guest is told about the computer it runs on.
 type Machine struct {
-	CPUs       int    // number of CPUs, at least 1
-	MemTotal   uint64 // bytes of RAM
-	Hostname   string // uname nodename
-	Domainname string // uname domainname
-	Release    string // uname release
-	Version    string // uname version
-	PageSize   uint64 // bytes
-	PidMax     int    // /proc/sys/kernel/pid_max
-	BootTime   int64  // Unix time of boot in ns; uptime is now-BootTime
-	BootID     string // /proc/sys/kernel/random/boot_id
-	MachineID  string // /etc/machine-id, 32 hex digits
+	CPUs       int       // number of CPUs, at least 1
+	CPU        cpu.Model // what each of them is
+	MemTotal   uint64    // bytes of RAM
+	Hostname   string    // uname nodename
+	Domainname string    // uname domainname
+	Release    string    // uname release
+	Version    string    // uname version
+	PageSize   uint64    // bytes
+	PidMax     int       // /proc/sys/kernel/pid_max
+	BootTime   int64     // Unix time of boot in ns; uptime is now-BootTime
+	BootID     string    // /proc/sys/kernel/random/boot_id
+	MachineID  string    // /etc/machine-id, 32 hex digits
 }
 
 // Default gives the baseline machine: one CPU, 8 GiB, booted 100 s before
 // the epoch (ns since 1970), so that CLOCK_MONOTONIC is never near zero.
 func Default(epoch int64) Machine {
+	model, _ := cpu.Named(cpu.Default, nil) // a constant: it exists
 	return Machine{
 		CPUs:       1,
+		CPU:        model,
 		MemTotal:   8 << 30,
 		Hostname:   "dettrace",
 		Domainname: "(none)",

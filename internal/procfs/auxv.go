@@ -10,13 +10,13 @@ import (
 // before the vector on the stack was mended, so it is mended here once more
 // by the same rules: behind an empty argument list and environment it looks
 // like the start of a stack.
-func auxv(_ *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
+func auxv(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 	if len(raw) == 0 {
 		return raw, true // a zombie
 	}
 	const head = 3 * 8 // argc, end of argv, end of envp
 	stack := append(make([]byte, head, head+len(raw)), raw...)
-	a, err := vdso.FixAuxv(stack, 0, vdso.AuxvOpts{})
+	a, err := vdso.FixAuxv(stack, 0, vdso.AuxvOpts{HWCAP: n.m.CPU.HWCAP(n.m.CPUs)})
 	if err != nil {
 		return nil, false
 	}

@@ -4,13 +4,9 @@ import (
 	"strconv"
 	"strings"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/machine"
 )
-
-// cpuFlags is x86-64-v2: what every host that we run on has, and no
-// instruction that cannot be trapped and tells random numbers or the time.
-const cpuFlags = "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ht " +
-	"syscall nx lm constant_tsc rep_good nopl nonstop_tsc cpuid pni ssse3 cx16 sse4_1 sse4_2 popcnt hypervisor lahf_lm"
 
 func cpuinfo(m machine.Machine) string {
 	var b strings.Builder
@@ -18,13 +14,13 @@ func cpuinfo(m machine.Machine) string {
 		n, cpus := strconv.Itoa(i), strconv.Itoa(max(m.CPUs, 1))
 		for _, l := range []struct{ key, v string }{
 			{"processor\t", n},
-			{"vendor_id\t", "unknown"},
-			{"cpu family\t", "6"},
-			{"model\t\t", "0"},
-			{"model name\t", "dettrace virtual CPU"},
-			{"stepping\t", "0"},
+			{"vendor_id\t", m.CPU.Vendor},
+			{"cpu family\t", number(m.CPU.Family)},
+			{"model\t\t", number(m.CPU.Model)},
+			{"model name\t", m.CPU.Brand},
+			{"stepping\t", number(m.CPU.Stepping)},
 			{"cpu MHz\t\t", "1000.000"},
-			{"cache size\t", "1024 KB"},
+			{"cache size\t", strconv.Itoa(m.CPU.CacheKB()) + " KB"},
 			{"physical id\t", "0"},
 			{"siblings\t", cpus},
 			{"core id\t\t", n},
@@ -33,14 +29,14 @@ func cpuinfo(m machine.Machine) string {
 			{"initial apicid\t", n},
 			{"fpu\t\t", "yes"},
 			{"fpu_exception\t", "yes"},
-			{"cpuid level\t", "13"},
+			{"cpuid level\t", number(m.CPU.Level())},
 			{"wp\t\t", "yes"},
-			{"flags\t\t", cpuFlags},
+			{"flags\t\t", m.CPU.Flags(m.CPUs)},
 			{"bugs\t\t", ""},
 			{"bogomips\t", "2000.00"},
 			{"clflush size\t", "64"},
 			{"cache_alignment\t", "64"},
-			{"address sizes\t", "40 bits physical, 48 bits virtual"},
+			{"address sizes\t", number(cpu.PhysBits) + " bits physical, " + number(cpu.VirtBits) + " bits virtual"},
 		} {
 			b.WriteString(l.key + ": " + l.v + "\n")
 		}
@@ -48,6 +44,8 @@ func cpuinfo(m machine.Machine) string {
 	}
 	return b.String()
 }
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // memField is one line of meminfo: a share of the RAM, or zero.
 type memField struct {

@@ -28,6 +28,20 @@ func Watch(tid int, addr uint64) error {
 	return req("watch", unix.PTRACE_POKEUSR, tid, debugReg+7*8, enable|readWrite|eightBytes)
 }
 
+// Break makes tid stop with SIGTRAP and code TRAP_HWBKPT before it executes the
+// instruction at addr; 0 ends it. It takes another register than Watch, but
+// each ends the other.
+func Break(tid int, addr uint64) error {
+	const enable = 1 << 2
+	if addr == 0 {
+		return req("break", unix.PTRACE_POKEUSR, tid, debugReg+7*8, 0)
+	}
+	if err := req("break", unix.PTRACE_POKEUSR, tid, debugReg+8, uintptr(addr)); err != nil {
+		return err
+	}
+	return req("break", unix.PTRACE_POKEUSR, tid, debugReg+7*8, enable)
+}
+
 // Codes of a SIGTRAP (siginfo.h).
 const (
 	TrapBrkpt  = 1 // also: the step over a system call

@@ -97,6 +97,7 @@ type Settings struct {
 	Seed       uint64   `json:"seed,string"`
 	Schedule   uint64   `json:"schedule_seed,string,omitempty"` // 0: the default order
 	CPUs       int      `json:"cpus"`
+	CPUModel   string   `json:"cpu_model"`
 	Hostname   string   `json:"hostname"`
 	User       string   `json:"user"`
 	Workdir    string   `json:"workdir"`

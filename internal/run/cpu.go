@@ -1,55 +1,34 @@
 package run
 
 import (
-	"os"
-	"slices"
-	"strings"
-	"sync"
+	"fmt"
+
+	"dettrace/internal/cpu"
 )
 
-// hostCPU is what /proc/cpuinfo says of the host's first CPU.
-type hostCPU struct {
-	model string
-	flags []string
+// cpuModel is the name of the CPU that the guest is shown.
+func (s *Spec) cpuModel() string {
+	if s.CPUModel == "" {
+		return cpu.Default
+	}
+	return s.CPUModel
 }
 
-// readHostCPU reads it once: the kernel takes its time to write it.
-var readHostCPU = sync.OnceValue(func() hostCPU {
-	b, err := os.ReadFile("/proc/cpuinfo")
+// CPU tells the CPU that the guest is shown from any other; host is what the
+// model of that name has.
+func (s *Spec) CPU(host cpu.Source) string {
+	m, err := cpu.Named(s.cpuModel(), host)
 	if err != nil {
-		return hostCPU{}
+		return s.cpuModel()
 	}
-	return parseCPU(string(b))
-})
-
-func parseCPU(cpuinfo string) (c hostCPU) {
-	for line := range strings.Lines(cpuinfo) {
-		key, value, ok := strings.Cut(line, ":")
-		if !ok {
-			break // a blank line ends the first CPU
-		}
-		switch strings.TrimSpace(key) {
-		case "model name":
-			c.model = strings.TrimSpace(value)
-		case "flags":
-			c.flags = strings.Fields(value)
-		}
-	}
-	return c
+	return fmt.Sprint(m.Name, m.Leaves(1))
 }
 
-// visible lists what the guest can see of this CPU, because an unprivileged
-// program asks without a trap (docs/guarantees.md). What the CPU lacks it
-// cannot show; of one that is not known everything counts as shown.
-func (c hostCPU) visible() []string {
-	list := []string{"cpuid", "lsl of the CPU's segment"}
-	for _, x := range []struct{ flag, what string }{
-		{"rdrand", "rdrand"}, {"rdseed", "rdseed"}, {"rdpid", "rdpid"},
-		{"xsave", "xgetbv"}, {"xsave", "size of signal frames"},
-	} {
-		if len(c.flags) == 0 || slices.Contains(c.flags, x.flag) {
-			list = append(list, x.what)
-		}
+// hostCPU is the name of the host's CPU.
+func hostCPU() string {
+	m, err := cpu.Named(cpu.HostName, cpu.Host())
+	if err != nil {
+		return ""
 	}
-	return list
+	return m.Brand
 }

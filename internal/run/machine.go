@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/detfs"
 	"dettrace/internal/door"
 	"dettrace/internal/host"
@@ -45,6 +46,9 @@ func (c *container) closedMachine() machine.Machine {
 	s := &c.spec
 	m := machine.Default(s.startNS())
 	m.CPUs = max(s.CPUs, 1)
+	if model, err := cpu.Named(s.cpuModel(), cpu.Host()); err == nil { // settings has refused other names
+		m.CPU = model
+	}
 	m.BootID = kernel.BootID(s.Seed)
 	if s.Hostname != "" {
 		m.Hostname = s.Hostname

@@ -6,6 +6,7 @@ import (
 
 	"dettrace/internal/detfs"
 	"dettrace/internal/fastpath"
+	"dettrace/internal/machine"
 	"dettrace/internal/procfs"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
@@ -26,8 +27,8 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it. With hostTime it reads no clocks. stdio are our ends of the pipes to the guest's standard streams.
-func newRegion(box *sandbox.Sandbox, hostTime bool, stdio ...*os.File) (*fastpath.Region, error) {
+// newRegion fills it for machine m. With hostTime it reads no clocks. stdio are our ends of the pipes to the guest's standard streams.
+func newRegion(box *sandbox.Sandbox, m machine.Machine, hostTime bool, stdio ...*os.File) (*fastpath.Region, error) {
 	var pipes []uint64
 	for _, f := range stdio {
 		if f == nil {
@@ -42,6 +43,7 @@ func newRegion(box *sandbox.Sandbox, hostTime bool, stdio ...*os.File) (*fastpat
 	image, volumes := detfs.MainVolume()
 	r, err := fastpath.New(box.Shared, fastpath.Facts{
 		HostTime: hostTime, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
+		CPUID: m.CPU.Leaves(m.CPUs), XCR0: m.CPU.XCR0(),
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +55,6 @@ func newRegion(box *sandbox.Sandbox, hostTime bool, stdio ...*os.File) (*fastpat
 func fastFilter(r *fastpath.Region) *seccomp.Fast {
 	return &seccomp.Fast{
 		Lo: fastpath.Base, Hi: fastpath.CodeEnd, Serves: r.Makes,
-		Mapped: map[int]int{unix.SYS_OPENAT: 0, unix.SYS_MMAP: 4}, Magic: vdso.Magic,
+		Mapped: map[int]int{unix.SYS_OPENAT: 0, unix.SYS_MMAP: 4, unix.SYS_ARCH_PRCTL: 2}, Magic: vdso.Magic,
 	}
 }

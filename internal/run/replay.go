@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/kernel"
 	"dettrace/internal/report"
 	"dettrace/internal/sandbox"
@@ -63,15 +63,15 @@ func HostFacts() [][2]string {
 	if err := unix.Uname(&u); err == nil {
 		release = unix.ByteSliceToString(u.Release[:])
 	}
-	cpu := readHostCPU()
-	sum := sha256.Sum256([]byte(strings.Join(cpu.flags, " ")))
+	host := Spec{CPUModel: cpu.HostName}
+	sum := sha256.Sum256([]byte(host.CPU(cpu.Host())))
 	ids := "all"
 	if sandbox.DetectIDs() == sandbox.IDsSingle {
 		ids = "single"
 	}
 	return [][2]string{
 		{"kernel", release},
-		{"CPU", fmt.Sprintf("%s %s", cpu.model, hex.EncodeToString(sum[:8]))},
+		{"CPU", fmt.Sprintf("%s %s", hostCPU(), hex.EncodeToString(sum[:8]))},
 		{"ids", ids},
 	}
 }

@@ -34,7 +34,7 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 		Events:        o.stats.Events,
 		Stops:         report.CountStops(o.stats.Stops, callNames()),
 		DoorsUsed:     append(o.stats.Doors, c.summary.Doors...),
-		VisibleCPU:    readHostCPU().visible(),
+		VisibleCPU:    o.visible,
 		Host:          c.host(o),
 	}
 	r.Varied = c.varied(o)
@@ -128,7 +128,7 @@ func reasonOf(err error) string {
 func (c *container) settings() report.Settings {
 	s := &c.spec
 	return report.Settings{
-		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), Hostname: s.Hostname,
+		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), CPUModel: s.cpuModel(), Hostname: s.Hostname,
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
 		Env: report.RedactEnv(s.Env, append(slices.Clone(s.HostEnvNames), s.Secrets...)), Allow: s.Allow,
 		Vary:      s.VaryText(),
@@ -138,7 +138,7 @@ func (c *container) settings() report.Settings {
 
 // host is what differs from one host to the next.
 func (c *container) host(o outcome) report.Host {
-	h := report.Host{IDMode: "all", CPU: readHostCPU().model, Requests: map[string]uint64{}, Profile: c.profile(o)}
+	h := report.Host{IDMode: "all", CPU: hostCPU(), Requests: map[string]uint64{}, Profile: c.profile(o)}
 	for _, what := range slices.Sorted(maps.Keys(c.summary.Requests)) {
 		h.Requests[what] = c.summary.Requests[what].Count
 	}

@@ -65,6 +65,7 @@ type outcome struct {
 	status  ptrace.Status
 	logical int64 // ns of logical time used
 	stats   kernel.Stats
+	visible []string // of the host's CPU
 	single  bool
 	profile kernel.Profile
 	varied  []vary.Metered
@@ -111,7 +112,10 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
 	}
-	o := outcome{status: st, logical: k.Now() - c.began, stats: k.Stats(), profile: k.Profile(), varied: k.Varied(), single: c.mode == sandbox.IDsSingle}
+	o := outcome{
+		status: st, logical: k.Now() - c.began, stats: k.Stats(), visible: k.VisibleCPU(), profile: k.Profile(), varied: k.Varied(),
+		single: c.mode == sandbox.IDsSingle,
+	}
 	return o, err
 }
 
@@ -184,7 +188,7 @@ func (c *container) start() error {
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
 		f.Close()
 	}
-	if c.fast, err = newRegion(box, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
+	if c.fast, err = newRegion(box, c.mach, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
 		return err
 	}
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {
@@ -194,7 +198,8 @@ func (c *container) start() error {
 		return err
 	}
 	k, err := kernel.New(kernel.Config{
-		Fast: c.fast, RegionPath: regionPath, CopyText: fs.CopyText, NoFast: s.NoFastPaths, Profile: s.Profile,
+		CPUSites: fs.CPUSites,
+		Fast:     c.fast, RegionPath: regionPath, CopyText: fs.CopyText, NoFast: s.NoFastPaths, Profile: s.Profile,
 		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Vary: s.Vary, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
 		SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,

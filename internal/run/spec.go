@@ -42,6 +42,7 @@ type Spec struct {
 	Vary            vary.Plan      // sources that are varied; not nil: the run is one of those that are compared with such runs
 	DeclaredEnv     []string       // names of variables that the caller gave on purpose: never varied
 	CPUs            int            // what the guest is told
+	CPUModel        string         // of package cpu; "": its default
 	Hostname        string
 	User            string    // UID[:GID] or NAME, as given; "" = 0:0
 	Allow           []string  // doors that are open (package door)

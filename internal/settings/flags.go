@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"dettrace/internal/cpu"
 )
 
 // Register adds the flags of `dettrace run` to fs, with their defaults.
@@ -36,6 +38,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Vary, "vary", "", "open these sources of difference, each as a function of a seed: `LIST` is all or names with commas, - in front of one takes it out (docs/explain.md)")
 	fs.StringVar(&f.VarySeed, "vary-seed", "1", "seed `N` of the sources in --vary")
 	fs.IntVar(&f.CPUs, "cpus", 1, "number of CPUs `N` the guest is told")
+	fs.StringVar(&f.CPUModel, "cpu-model", cpu.Default, "the CPU the guest is shown: `MODEL` is "+strings.Join(cpu.Names(), ", ")+" (what this machine has)")
 	fs.StringVar(&f.Hostname, "hostname", DefaultHostname, "the guest's host `NAME`")
 	fs.StringVar(&f.Preset, "profile", "", "the habits of a distribution's builders, `NAME` is debian, guix, nix or ci: user, home, paths, environment and epoch, where no other flag sets them")
 	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")

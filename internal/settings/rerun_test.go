@@ -15,6 +15,7 @@ func TestHostPaths(t *testing.T) {
 		"no-default-input", "input-mtime", "follow-inputs", "workdir", "entrypoint", "force", "output-on-failure", "write-back", "env", "env-host",
 		"epoch", "seed", "schedule-seed", "vary", "vary-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
 		"no-fast-paths", "profile", "timing", "verbose", "strict", "progress",
+		"cpu-model",
 	}
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	var f Flags

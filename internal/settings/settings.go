@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/hint"
 	"dettrace/internal/run"
 	"dettrace/internal/vary"
@@ -33,6 +34,7 @@ const DefaultHostname = "dettrace"
 
 // Host is what a run may learn from the machine that starts it.
 type Host struct {
+	CPU    cpu.Source       // used to check --cpu-model; nil: not checked
 	Dir    string           // current directory, absolute
 	Env    []string         // K=V
 	Now    func() time.Time // used by --epoch now only
@@ -67,6 +69,7 @@ type Flags struct {
 	Schedule        string
 	SaveSchedule    string
 	CPUs            int
+	CPUModel        string
 	Hostname        string
 	User            string
 	Allow           []string
@@ -104,6 +107,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		NoFastPaths:     f.NoFastPaths,
 		Profile:         f.Profile,
 		CPUs:            f.CPUs,
+		CPUModel:        f.CPUModel,
 		Pids:            f.Pids,
 		Stdout:          host.Stdout,
 		Stderr:          host.Stderr,
@@ -122,7 +126,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 	}
 	s.Workdir = workdir(f.Workdir, s.Config.WorkingDir)
 	steps := []func(*run.Spec, Flags, Host) error{
-		setNumbers, setNames, setProgress, setInputs, setEnvironment, setFiles, setOutputs,
+		setNumbers, setCPU, setNames, setProgress, setInputs, setEnvironment, setFiles, setOutputs,
 	}
 	for _, step := range steps {
 		if err := step(&s, f, host); err != nil {
@@ -164,6 +168,25 @@ func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
 	}
 	s.Timeout, err = parseTimeout("--timeout", f.Timeout)
 	return err
+}
+
+// setCPU checks that the host's CPU has what the guest is shown.
+func setCPU(s *run.Spec, _ Flags, host Host) error {
+	if s.CPUModel == "" {
+		s.CPUModel = cpu.Default
+	}
+	if host.CPU == nil {
+		return nil
+	}
+	m, err := cpu.Named(s.CPUModel, host.CPU)
+	if err != nil {
+		return hint.With(fmt.Errorf("--cpu-model: %w", err), "one of "+strings.Join(cpu.Names(), ", "))
+	}
+	if missing := m.Missing(host.CPU); len(missing) > 0 {
+		return hint.With(fmt.Errorf("--cpu-model %s: this machine's CPU has no %s", s.CPUModel, strings.Join(missing, ", ")),
+			"choose a lower level, or host for what it has (not portable)")
+	}
+	return nil
 }
 
 // setNames checks host name, user and doors.

@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := run.Spec{
 		Image: "host", Inputs: []run.Input{{Host: dir, Guest: "/build/src"}}, Workdir: "/build/src",
-		Command: []string{"make", "-j4", "--image", "x"}, EpochNS: 1767225600e9, CPUs: 1, Hostname: "dettrace", StateDir: dir,
+		Command: []string{"make", "-j4", "--image", "x"}, EpochNS: 1767225600e9, CPUs: 1, CPUModel: "x86-64-v2", Hostname: "dettrace", StateDir: dir,
 		Env: []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb",
 			"SOURCE_DATE_EPOCH=1767225600", "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh",

@@ -8,6 +8,7 @@ type Action uint8
 const (
 	Allow Action = iota // straight to the kernel, no stop
 	Trace               // stop for the supervisor
+	Look                // stop for the supervisor to look only: no event, whatever the row says
 	Deny                // fail with the row's errno, without a stop and unreported
 )
 

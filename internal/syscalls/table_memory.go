@@ -23,9 +23,12 @@ func rowsMemory() []Row {
 		// Stops for all but small private mappings: low bits of flags are the
 		// type (MAP_PRIVATE is 2), 0x40000 is MAP_HUGETLB, and 4 GiB or more
 		// is where the host's overcommit policy begins to matter.
-		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory, so they fail by that of the guest's (ENOMEM) and are made with MAP_NORESERVE. MAP_HUGETLB gets ENOMEM, as where no huge pages are set aside; MAP_DROPPABLE, which depends on the host's memory, EINVAL."+noteFast).
+		native(9, "mmap", "Addresses follow from past calls, without randomisation. Shared mappings stop: a file's mtime is set when the mapping is made and goes, not when the kernel writes the page. Mappings of 4 GiB and more stop: they would fail by the size of the host's memory, so they fail by that of the guest's (ENOMEM) and are made with MAP_NORESERVE. MAP_HUGETLB gets ENOMEM, as where no huge pages are set aside; MAP_DROPPABLE, which depends on the host's memory, EINVAL. Executable mappings stop without being an event: instructions in them that look at the CPU are replaced."+noteFast).
 			only(Filter{Trace, []Rule{
 				{[]Cond{fastPaths(0), {3, unix.MAP_FIXED, unix.MAP_FIXED}}, Trace},
+				// Text: instructions in it that look at the CPU are replaced.
+				{[]Cond{{2, unix.PROT_EXEC, unix.PROT_EXEC}, {3, 0x4002f, unix.MAP_PRIVATE}}, Look},
+				{[]Cond{{2, unix.PROT_EXEC | unix.PROT_WRITE, unix.PROT_EXEC | unix.PROT_WRITE}, {3, 0x4002f, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS}, {1, ^uint64(low32), 0}}, Look},
 				{[]Cond{{3, 0x4000f, unix.MAP_PRIVATE}, {1, ^uint64(low32), 0}}, Allow},
 			}}, true),
 		native(10, "mprotect", "The process's own pages."+noteFast).only(traceIf(fastPaths(0)), true),

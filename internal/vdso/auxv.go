@@ -9,6 +9,8 @@ import (
 // Types of auxiliary vector entries (linux/auxvec.h, asm/auxvec.h).
 const (
 	atNull        = 0
+	atPhdr        = 3
+	atBase        = 7
 	atIgnore      = 1
 	atHwcap       = 16
 	atClktck      = 17
@@ -20,10 +22,6 @@ const (
 )
 
 const (
-	// hwcapBaseline is cpuid(1).edx as AT_HWCAP of a CPU that has what every
-	// x86-64 has (fpu to sse2) and no more.
-	hwcapBaseline = 0x078bfbff
-
 	// clockTicks is USER_HZ, which times(2) and /proc count in.
 	clockTicks = 100
 
@@ -49,6 +47,8 @@ type AuxvOpts struct {
 	// Random replaces the 16 bytes that AT_RANDOM points to; nil leaves them
 	// to the caller, who finds the place in Auxv.Random.
 	Random *[16]byte
+	// HWCAP is the virtual CPU's AT_HWCAP.
+	HWCAP uint64
 }
 
 // Patch is one 64-bit word to write into the guest.
@@ -63,14 +63,16 @@ type Auxv struct {
 	SysinfoEHDR uint64 // address of the vDSO
 	Random      uint64 // address of the 16 random bytes
 	ExecFn      uint64 // address of the path given to execve(2)
+	Phdr        uint64 // address of the program's headers
+	Base        uint64 // address of the dynamic linker
 }
 
 // FixAuxv reads the initial stack of a process that has just executed: stack
 // holds the bytes from its stack pointer sp upward (argc, argv, envp, auxv;
 // System V ABI, figure 3.9). What depends on the host becomes a constant:
 //
-//   - AT_HWCAP, AT_HWCAP2: the baseline that every x86-64 CPU has. So
-//     FSGSBASE is not offered; arch_prctl(2) does the same.
+//   - AT_HWCAP: the virtual CPU's; AT_HWCAP2: 0, so FSGSBASE is not offered;
+//     arch_prctl(2) does the same.
 //   - AT_MINSIGSTKSZ: 16 KiB, which is never less than the kernel's figure;
 //     above that, the kernel's rounded up to pages (no known CPU).
 //   - AT_CLKTCK: 100.
@@ -109,8 +111,12 @@ func FixAuxv(stack []byte, sp uint64, opts AuxvOpts) (Auxv, error) {
 			a.Random = val
 		case atExecfn:
 			a.ExecFn = val
+		case atPhdr:
+			a.Phdr = val
+		case atBase:
+			a.Base = val
 		}
-		newTyp, newVal := fixEntry(typ, val)
+		newTyp, newVal := fixEntry(typ, val, opts.HWCAP)
 		if newTyp != typ {
 			a.Patches = append(a.Patches, Patch{w.addr(at), newTyp})
 		}
@@ -128,10 +134,10 @@ func FixAuxv(stack []byte, sp uint64, opts AuxvOpts) (Auxv, error) {
 }
 
 // fixEntry is the policy for one entry.
-func fixEntry(typ, val uint64) (newTyp, newVal uint64) {
+func fixEntry(typ, val, hwcap uint64) (newTyp, newVal uint64) {
 	switch typ {
 	case atHwcap:
-		return typ, hwcapBaseline
+		return typ, hwcap
 	case atHwcap2:
 		return typ, 0
 	case atClktck:
@@ -142,7 +148,7 @@ func fixEntry(typ, val uint64) (newTyp, newVal uint64) {
 		}
 		return typ, (val + 4095) &^ 4095
 	case atIgnore,
-		3, 4, 5, 6, 7, 8, 9, // AT_PHDR, PHENT, PHNUM, PAGESZ, BASE, FLAGS, ENTRY
+		atPhdr, 4, 5, 6, atBase, 8, 9, // PHENT, PHNUM, PAGESZ; FLAGS, ENTRY
 		11, 12, 13, 14, // AT_UID, EUID, GID, EGID
 		15, 23, // AT_PLATFORM, AT_SECURE
 		atRandom, atExecfn, atSysinfoEHDR:

@@ -62,9 +62,9 @@ func TestFixAuxv(t *testing.T) {
 		29, 1, 30, 1, // AT_HWCAP3, 4
 		99, 7, // of a future kernel
 		0, 0)
-	got, a := fixed(t, stack, 6, AuxvOpts{Random: &[16]byte{1, 15: 2}})
+	got, a := fixed(t, stack, 6, AuxvOpts{Random: &[16]byte{1, 15: 2}, HWCAP: 0x78bfbff})
 	want := map[uint64]uint64{
-		33: 0x7fff00000000, 51: minSigStack, 16: hwcapBaseline, 6: 4096, 17: 100, 11: 1000,
+		33: 0x7fff00000000, 51: minSigStack, 16: 0x78bfbff, 6: 4096, 17: 100, 11: 1000,
 		25: 0x3000, 26: 0, 31: 0x4000, 15: 0x5000,
 	}
 	if !maps.Equal(got, want) {
@@ -90,7 +90,7 @@ func TestFixAuxvHidesTheHost(t *testing.T) {
 
 func TestMinSigStackIsNeverTooSmall(t *testing.T) {
 	for _, need := range []uint64{1, 2048, 3632, 11952, 16384, 16385, 70000} {
-		if _, got := fixEntry(atMinsigstksz, need); got < need {
+		if _, got := fixEntry(atMinsigstksz, need, 0); got < need {
 			t.Errorf("need %d, given %d", need, got)
 		}
 	}

@@ -8,7 +8,8 @@ import "encoding/binary"
 //   - it maps the region of the fast paths (package fastpath), if there is one,
 //     and perhaps a copy over the text that it goes on to;
 //   - it unmaps the vDSO's data pages ([vvar], and since Linux 6.13
-//     [vvar_vclock]): they hold the real clocks, readable by address.
+//     [vvar_vclock]): they hold the real clocks, readable by address;
+//   - it lets cpuid trap, where the CPU can do that.
 
 // Entry is what the code needs.
 type Entry struct {
@@ -16,6 +17,7 @@ type Entry struct {
 	Data    uint64 // bytes of data pages below it
 	Program uint64 // where to go on
 	Region  *Region
+	Faults  bool // cpuid is to trap
 	Trap    bool // stop in front of the program (Ready)
 }
 
@@ -49,7 +51,7 @@ const (
 )
 
 // entryRoom is the room of the code at the end of the vDSO's first page.
-const entryRoom = 352
+const entryRoom = 384
 
 // assembler collects code, and jumps that are not bound yet.
 type assembler struct {
@@ -134,6 +136,13 @@ func entryCode(e *Entry) (code []byte, regionTrap, dataTrap, afterRegion, readyT
 		a.op32(3, 0xb8)               // mov $close, %eax
 		a.op(0x44, 0x89, 0xc7)        // mov %r8d, %edi
 		syscall()                     // EBADF where there is nothing to close
+	}
+	if e.Faults {
+		a.op32(158, 0xb8)             // mov $arch_prctl, %eax
+		a.op32(0x1012, 0xbf)          // mov $ARCH_SET_CPUID, %edi
+		a.op(0x31, 0xf6)              // xor %esi, %esi
+		a.op64(Magic<<32, 0x48, 0xba) // movabs $magic, %rdx: an argument that it has not
+		syscall()                     // it worked for the first image
 	}
 	a.op64(e.Base-e.Data, 0x48, 0xbf) // movabs $data, %rdi
 	a.op32(uint32(e.Data), 0xbe)      // mov $size, %esi

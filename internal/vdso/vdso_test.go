@@ -161,11 +161,12 @@ func TestInMaps(t *testing.T) {
 func TestEntry(t *testing.T) {
 	const base, program = 0x7fff00010000, 0x1234567890
 	tests := map[string]*Region{
-		"no region": nil,
-		"a region":  {Path: "/sys/kernel/dettrace", Base: 0x180000, Text: 0x4a000, State: 0x1000},
+		"no region":  nil,
+		"a region":   {Path: "/sys/kernel/dettrace", Base: 0x180000, Text: 0x4a000, State: 0x1000},
+		"and a copy": {Path: "/sys/kernel/dettrace", Base: 0x180000, Text: 0x4a000, State: 0x1000, Over: Overlay{0x7ffff7fcb000, 0x26000, 0x100000}},
 	}
 	for name, r := range tests {
-		e := &Entry{Base: base, Data: 0x6000, Program: program, Region: r}
+		e := &Entry{Base: base, Data: 0x6000, Program: program, Region: r, Faults: true}
 		code, regionTrap, dataTrap, _, _ := entryCode(e)
 		if len(code) > entryRoom || len(Image()) > MaxImage-entryRoom {
 			t.Fatalf("%s: %d bytes of code, room for %d; the image has %d", name, len(code), entryRoom, len(Image()))

@@ -31,7 +31,7 @@ func RunAll(module, dettrace string, o Options) ([]Row, error) {
 		return nil, err
 	}
 	r := &Runner{Kit: kit, Tmp: tmp}
-	m := Machine{CPUs: runtime.NumCPU(), Root: os.Geteuid() == 0, CPUIDFaulting: canFaultCPUID()}
+	m := Machine{CPUs: runtime.NumCPU(), Root: os.Geteuid() == 0}
 	if m.Root {
 		r.User = OtherUser
 	}
@@ -46,12 +46,6 @@ func RunAll(module, dettrace string, o Options) ([]Row, error) {
 func Table() []Probe {
 	return slices.Concat(timeTable(), randomTable(), identityTable(), machineTable(), filesTable(),
 		processTable(), threadTable(), procTable(), refusedTable(), inetTable())
-}
-
-// canFaultCPUID reads the flag that Linux sets when ARCH_SET_CPUID works.
-func canFaultCPUID() bool {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	return err == nil && flagsHave(string(b), "cpuid_fault")
 }
 
 // moduleRoot walks up to the directory of go.mod.

@@ -15,7 +15,7 @@ func randomTable() []Probe {
 		{Section: s, Line: "/proc/sys/kernel/random/boot_id", Name: "rnd_boot_id", Varies: Host, Seeded: true},
 		{Section: s, Line: "/proc/sys/kernel/random, the rest", Name: "rnd_proc_other", Varies: Answer, Why: "entropy_avail is 256 on every kernel since 5.18"},
 		{Section: s, Line: "/etc/machine-id", Name: "rnd_machine_id", Varies: Host},
-		{Section: s, Line: "rdrand, rdseed", Name: "rnd_rdrand", Gap: "no cpuid faulting on this CPU, and rdrand cannot trap: it stays advertised", GapIf: cannotFaultCPUID},
+		{Section: s, Line: "rdrand, rdseed", Name: "rnd_rdrand"},
 		{Section: s, Line: "vDSO getrandom", Name: "vdso_getrandom", Seeded: true},
 		{Section: s, Line: "hash seeds of Python", Name: "rnd_python", Cmd: `python3 -c 'import random,uuid,os,tempfile; print(hash("x"), {"a","b","c","d"}, random.random(), uuid.uuid4(), uuid.uuid1(), os.urandom(4).hex(), id(object()), tempfile.mktemp())'`, Needs: "python3", Seeded: true},
 		{Section: s, Line: "hash seeds of Perl", Name: "rnd_perl", Cmd: `perl -e '$h{$_}=1 for 1..30; print join(" ",keys %h)," ",rand,"\n"'`, Needs: "perl", Seeded: true},

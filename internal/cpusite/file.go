@@ -1,0 +1,235 @@
+package cpusite
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"io"
+	"slices"
+)
+
+// file is an ELF file that is looked through.
+type file struct {
+	r    io.ReaderAt
+	size int64
+	elf  *elf.File
+
+	funcs   map[int64]*function // by offset
+	unwind  *unwindTable
+	frames  spans // of .eh_frame, where the table is missing
+	golang  *goTable
+	symbols spans // nil: not read
+	read    bool  // the tables above were
+}
+
+// span is a function in memory.
+type span struct{ addr, end uint64 }
+
+// spans are functions in order.
+type spans []span
+
+func (l spans) sort() {
+	slices.SortFunc(l, func(a, b span) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.end, b.end)) })
+}
+
+// find is the last function that begins at or before addr, if addr is in it.
+func (l spans) find(addr uint64) (span, bool) {
+	i, _ := slices.BinarySearchFunc(l, addr+1, func(s span, a uint64) int { return cmp.Compare(s.addr, a) })
+	if i--; i < 0 || addr >= l[i].end {
+		return span{}, false
+	}
+	return l[i], true
+}
+
+// text are the segments that are executed.
+func (x *file) text() (list []*elf.Prog) {
+	for _, p := range x.elf.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && p.Off < uint64(x.size) && p.Filesz <= uint64(x.size)-p.Off {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// chunks reads the text piece by piece; each begins with the last bytes of
+// the one before, at is its offset in the file.
+func (x *file) chunks(f func(b []byte, at int64)) {
+	const size, overlap = 256 << 10, 16
+	buf := make([]byte, size)
+	for _, p := range x.text() {
+		for at, end := int64(p.Off), int64(p.Off+p.Filesz); at < end; at += size - overlap {
+			b := buf[:min(size, end-at)]
+			if n, _ := x.r.ReadAt(b, at); n < len(b) {
+				b = b[:n]
+			}
+			f(b, at)
+		}
+	}
+}
+
+// places lists the bytes that look like one of the instructions, in order.
+func (x *file) places(list *[]Place) {
+	x.chunks(func(b []byte, at int64) {
+		for _, c := range []struct {
+			op   Op
+			code string
+		}{{CPUID, "\x0f\xa2"}, {XGETBV, "\x0f\x01\xd0"}, {RDRAND, "\x0f\xc7"}} {
+			for i := 0; i < len(b); i++ {
+				n := bytes.Index(b[i:], []byte(c.code))
+				if n < 0 {
+					break
+				}
+				i += n
+				p := Place{at + int64(i), c.op}
+				if c.op == RDRAND {
+					if i+2 >= len(b) || b[i+2] < 0xf0 {
+						continue // cmpxchg16b and the like
+					}
+					if b[i+2] >= 0xf8 {
+						p.Op = RDSEED
+					}
+				}
+				*list = append(*list, p)
+			}
+		}
+	})
+	slices.SortFunc(*list, func(a, b Place) int { return cmp.Compare(a.Off, b.Off) })
+	*list = slices.Compact(*list) // the overlaps
+}
+
+// inText reports whether off is in a section of code, as far as the file tells.
+func (x *file) inText(off int64) bool {
+	known := false
+	for _, s := range x.elf.Sections {
+		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 {
+			continue
+		}
+		known = true
+		if s.Flags&elf.SHF_EXECINSTR != 0 && uint64(off) >= s.Offset && uint64(off)-s.Offset < s.FileSize {
+			return true
+		}
+	}
+	return !known
+}
+
+// addr is where in memory the byte at off of the file lies.
+func (x *file) addr(off int64) (uint64, bool) {
+	for _, p := range x.elf.Progs {
+		if p.Type == elf.PT_LOAD && uint64(off) >= p.Off && uint64(off)-p.Off < p.Filesz {
+			return p.Vaddr + uint64(off) - p.Off, true
+		}
+	}
+	return 0, false
+}
+
+// off is where in the file the byte at addr is.
+func (x *file) off(addr uint64) (int64, bool) {
+	for _, p := range x.elf.Progs {
+		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr-p.Vaddr < p.Filesz {
+			off := p.Off + addr - p.Vaddr
+			return int64(off), off < uint64(x.size)
+		}
+	}
+	return 0, false
+}
+
+// at reads n bytes at addr.
+func (x *file) at(addr uint64, n int) ([]byte, bool) {
+	off, ok := x.off(addr)
+	if !ok || int64(n) > x.size-off {
+		return nil, false
+	}
+	b := make([]byte, n)
+	got, _ := x.r.ReadAt(b, off)
+	return b, got == n
+}
+
+// function is the decoded function around off. ok is false where there is none
+// that is known, or that cannot be decoded to its end.
+func (x *file) function(off int64) (*function, bool) {
+	addr, ok := x.addr(off)
+	if !ok {
+		return nil, false
+	}
+	if !x.read {
+		x.read, x.funcs = true, map[int64]*function{}
+		x.unwind, x.golang = x.readUnwind(), x.readGo()
+		if x.unwind == nil {
+			x.frames = x.readFrames()
+		}
+	}
+	for _, find := range []func(uint64) (span, bool){x.unwind.find, x.frames.find, x.golang.find, x.symbol} {
+		s, ok := find(addr)
+		if !ok || s.end-s.addr > maxFunction {
+			continue
+		}
+		start, ok := x.off(s.addr)
+		if !ok {
+			continue
+		}
+		f := x.funcs[start]
+		if f == nil {
+			code, ok := x.at(s.addr, int(s.end-s.addr))
+			if !ok {
+				continue
+			}
+			f = &function{off: start, code: code}
+			if f.decode(); f.ok && f.jumps > 0 {
+				f.tables(x, s.addr)
+			}
+			x.funcs[start] = f
+		}
+		if f.ok {
+			return f, true
+		}
+	}
+	return nil, false
+}
+
+// symbol is the function around addr by the symbol table.
+func (x *file) symbol(addr uint64) (span, bool) {
+	if x.symbols == nil {
+		x.symbols = spans{}
+		for _, read := range []func() ([]elf.Symbol, error){x.elf.Symbols, x.elf.DynamicSymbols} {
+			list, err := read()
+			if err != nil {
+				continue // there is none
+			}
+			for _, s := range list {
+				if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Size > 0 && s.Value+s.Size > s.Value {
+					x.symbols = append(x.symbols, span{s.Value, s.Value + s.Size})
+				}
+			}
+		}
+		x.symbols.sort()
+	}
+	return x.symbols.find(addr)
+}
+
+// buildID reports whether the first page has a note with the name of this build.
+func (x *file) buildID() bool {
+	const page, gnuBuildID, goBuildID = 4096, 3, 4
+	for _, p := range x.elf.Progs {
+		if p.Type != elf.PT_NOTE || p.Off+p.Filesz > page || p.Filesz > page {
+			continue
+		}
+		b := make([]byte, p.Filesz)
+		if n, _ := x.r.ReadAt(b, int64(p.Off)); n < len(b) {
+			continue
+		}
+		for len(b) >= 12 {
+			name, desc, typ := x.elf.ByteOrder.Uint32(b), x.elf.ByteOrder.Uint32(b[4:]), x.elf.ByteOrder.Uint32(b[8:])
+			room := uint64(len(b) - 12)
+			step := (uint64(name)+3)&^3 + (uint64(desc)+3)&^3
+			if step > room {
+				break
+			}
+			who := string(b[12 : 12+name])
+			if desc >= 16 && (who == "GNU\x00" && typ == gnuBuildID || who == "Go\x00\x00" && typ == goBuildID) {
+				return true
+			}
+			b = b[12+step:]
+		}
+	}
+	return false
+}

@@ -1,0 +1,182 @@
+package cpusite
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+// function is the code of one function.
+type function struct {
+	off    int64 // in the file
+	code   []byte
+	insts  []int // offsets of its instructions, and its size
+	kinds  []inst
+	ok     bool         // all of it was decoded
+	inside map[int]bool // where branches lead
+	jumps  int          // to places that are computed
+}
+
+// maxFunction is the size of the largest function that is looked at.
+const maxFunction = 1 << 20
+
+// decode takes the function apart.
+func (f *function) decode() {
+	f.inside = map[int]bool{}
+	at := 0
+	for at < len(f.code) {
+		in, ok := decode(f.code[at:])
+		if !ok {
+			return
+		}
+		f.insts, f.kinds = append(f.insts, at), append(f.kinds, in)
+		if in.branch {
+			f.inside[at+in.target] = true
+		}
+		if in.opcode == (opcode{0, 0xff}) && !in.vectors && f.code[at+in.modrm]>>3&7 == 4 && !in.rip {
+			f.jumps++ // through a register or a table
+		}
+		at += in.size
+	}
+	f.insts = append(f.insts, at)
+	f.ok = true
+}
+
+// tables finds where the computed jumps of f, which lies at addr, lead: each goes
+// through a table of 32-bit distances from itself, whose address is taken in
+// the function, or of addresses. If there are fewer tables than jumps,
+// nothing is known.
+func (f *function) tables(x *file, addr uint64) {
+	seen := map[uint64]bool{}
+	for i, in := range f.kinds {
+		at := f.insts[i]
+		code := f.code[at : at+in.size]
+		switch {
+		case in.vectors || in.modrm == 0:
+		case in.opcode == opcode{0, 0x8d} && in.rip:
+			table := addr + uint64(at+in.size) + uint64(int64(int32(binary.LittleEndian.Uint32(code[in.modrm+1:]))))
+			if !seen[table] && f.table(x, addr, table, 4) {
+				seen[table] = true
+			}
+		case in.opcode == opcode{0, 0xff} && code[in.modrm] == 0x24 && code[in.modrm+1]&7 == 5: // jmp *table(,%reg,8)
+			table := uint64(binary.LittleEndian.Uint32(code[in.modrm+2:]))
+			if !seen[table] && f.table(x, addr, table, 8) {
+				seen[table] = true
+			}
+		}
+	}
+	f.jumps = max(f.jumps-len(seen), 0)
+}
+
+// table adds the places in f that a table with entries of so many bytes names.
+func (f *function) table(x *file, addr, table uint64, size int) bool {
+	n := 0
+	for ; n < 4096; n++ {
+		b, ok := x.at(table+uint64(n*size), size)
+		if !ok {
+			break
+		}
+		to := uint64(0)
+		if size == 8 {
+			to = binary.LittleEndian.Uint64(b)
+		} else {
+			to = table + uint64(int64(int32(binary.LittleEndian.Uint32(b))))
+		}
+		if to-addr >= uint64(len(f.code)) {
+			break
+		}
+		f.inside[int(to-addr)] = true
+	}
+	return n > 1
+}
+
+// site is the one at c. ok is false if that is not where an instruction starts.
+func (f *function) site(c Place) (Site, bool) {
+	// Prefixes come before the bytes that were found.
+	want := int(c.Off - f.off)
+	i, found := slices.BinarySearch(f.insts, want)
+	if !found {
+		i--
+	}
+	if i < 0 || i >= len(f.kinds) {
+		return Site{}, false
+	}
+	at, in := f.insts[i], f.kinds[i]
+	opcodeAt := at + in.size - 2
+	if c.Op != CPUID {
+		opcodeAt--
+	}
+	if in.vectors || opcodeAt != want {
+		return Site{}, false
+	}
+	op := look(&in, f.code[at:at+in.size])
+	if op == 0 {
+		return Site{}, false
+	}
+	s := Site{Off: f.off + int64(at), Op: op, Size: in.size, Old: bytes.Clone(f.code[at : at+in.size])}
+	if op == CPUID && in.size == 2 || op == XGETBV && in.size == 3 {
+		f.widen(&s, i)
+	}
+	return s, true
+}
+
+// widen looks for instructions around the i-th that can be moved away with it.
+func (f *function) widen(s *Site, i int) {
+	if f.jumps > 0 {
+		return
+	}
+	const most = 3
+	for before := range most {
+		for after := range most + 2 {
+			if i-before < 0 || i+1+after >= len(f.insts) {
+				continue
+			}
+			from, at, next, to := f.insts[i-before], f.insts[i], f.insts[i+1], f.insts[i+1+after]
+			if to-from < Jump || f.entered(from, to) {
+				continue
+			}
+			head, ok1 := Move(f.code[from:at], 0)
+			tail, ok2 := Move(f.code[next:to], 0)
+			if ok1 && ok2 && len(head)+len(tail) <= Room {
+				s.Old, s.Before = bytes.Clone(f.code[from:to]), at-from
+				return
+			}
+		}
+	}
+}
+
+// entered reports whether a branch of the function leads between from and to.
+func (f *function) entered(from, to int) bool {
+	for at := from + 1; at < to; at++ {
+		if f.inside[at] {
+			return true
+		}
+	}
+	return false
+}
+
+// branches calls found for each near branch with a 32-bit displacement that b
+// may hold: at i, to to. Taken at every offset; by chance one of four
+// billion leads to a given place.
+func branches(b []byte, found func(i int, to int64)) {
+	try := func(i, op int) {
+		if op+5 <= len(b) {
+			found(i, int64(op)+5+int64(int32(binary.LittleEndian.Uint32(b[op+1:]))))
+		}
+	}
+	for _, op := range []byte{0xe8, 0xe9, 0x0f} {
+		for i := 0; ; i++ {
+			n := bytes.IndexByte(b[i:], op)
+			if n < 0 {
+				break
+			}
+			i += n
+			switch {
+			case op != 0x0f:
+				try(i, i)
+			case i+1 < len(b) && b[i+1]&0xf0 == 0x80:
+				try(i, i+1)
+			}
+		}
+	}
+}
