@@ -159,3 +159,17 @@ func decode(b []byte) (s Stamp, sum [sha256.Size]byte, ok bool) {
 	copy(sum[:], b[44:])
 	return s, sum, true
 }
+
+// Of digests the file path.
+func Of(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return prefix + hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -172,6 +172,26 @@ func (s *Source) observations() ([]image.Observation, error) {
 	return out, nil
 }
 
+// Files gives the files whose content was read, by guest path, escaped as
+// image.EscapePath does. The list must have the digest that the lock says.
+func (s *Source) Files() ([]image.Observation, error) {
+	if s.Read == nil {
+		return nil, nil
+	}
+	obs, err := s.observations()
+	if err != nil {
+		return nil, err
+	}
+	var out []image.Observation
+	for _, o := range obs {
+		if o.Kind == image.Read {
+			o.Path = image.EscapePath(path.Join(s.Guest, o.Path))
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
 // most differences that are named
 const most = 10
 
@@ -240,6 +260,8 @@ func (s *Source) check(l image.Layer, guest string, epoch int64) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	// A name that held a secret cannot be looked up again.
+	was = slices.DeleteFunc(was, func(o image.Observation) bool { return strings.Contains(o.Path+o.Text, "[secret ") })
 	differences, err := image.Compare(l, epoch, was, most)
 	if err != nil {
 		return nil, err

@@ -33,9 +33,10 @@ func (c *container) finish(status int) error {
 		for _, t := range targets {
 			paths = append(paths, t.Guest)
 		}
-		if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil || c.spec.Accept != nil, paths); err != nil {
+		if c.learned, err = c.src.Learned(c.spec.InputList != "" || c.spec.Record != nil || c.spec.Accept != nil || c.mask != nil, paths); err != nil {
 			return fmt.Errorf("inputs: %w", err)
 		}
+		c.hideInputs()
 	}
 	if planErr != nil {
 		return planErr

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/image"
 	"dettrace/internal/redact"
 )
 
@@ -54,6 +55,25 @@ func (c *container) masked(write func(io.Writer) error) func(io.Writer) error {
 			return err
 		}
 		return m.Flush()
+	}
+}
+
+// hideInputs takes secrets out of names that the guest looked up, and out of the
+// digests over them.
+func (c *container) hideInputs() {
+	if c.mask == nil {
+		return
+	}
+	for i := range c.learned {
+		l := &c.learned[i]
+		lazy := l.Digest == image.ObservedDigest(l.Observations)
+		for j := range l.Observations {
+			o := &l.Observations[j]
+			o.Path, o.Text = c.mask.Text(o.Path), c.mask.Text(o.Text)
+		}
+		if lazy {
+			l.Digest = image.ObservedDigest(l.Observations)
+		}
 	}
 }
 
