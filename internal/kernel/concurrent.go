@@ -128,6 +128,20 @@ func (k *Kernel) arrive() error {
 	return k.letGo(t)
 }
 
+// reapConcurrent collects all threads of a guest whose pid 1 was killed, those
+// that were born meanwhile and are not known, too. pid 1 itself ends last.
+func (k *Kernel) reapConcurrent() {
+	for {
+		tid, err := peekAny()
+		if err != nil || tid != 0 && k.tasks[tid] == nil && k.isHelper(tid) {
+			return
+		}
+		if tid != 0 {
+			_, _, _ = ptrace.Wait(tid, 0)
+		}
+	}
+}
+
 // isHelper reports a process of dettrace itself: it is no tracee.
 func (k *Kernel) isHelper(tid int) bool {
 	f := statusField(tid, "TracerPid:")

@@ -249,9 +249,12 @@ func (k *Kernel) awaitKilled(p *Process) error {
 // Reap collects all guest threads after pid 1 was killed: a namespace cannot
 // end while its tracer has zombies to collect.
 func (k *Kernel) Reap() {
+	if k.cfg.Open.Threads {
+		k.reapConcurrent()
+	}
 	for len(k.order) > 0 {
-		t := k.order[len(k.order)-1] // leaders after their siblings
-		_, st, err := ptrace.Wait(t.tid, 0)
+		t := k.order[len(k.order)-1]        // leaders after their siblings
+		_, st, err := ptrace.Wait(t.tid, 0) // fails for what is collected
 		if err == nil && !st.Dead() {
 			continue
 		}

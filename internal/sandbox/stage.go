@@ -179,6 +179,11 @@ func becomeInit(sock, lastPid int, cfg *stageConfig, b *builder) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return stepError("set no_new_privs", err, "")
 	}
+	if cfg.Network {
+		if err := confineUnix(); err != nil {
+			return stepError("confine unix sockets", err, "")
+		}
+	}
 	const addrNoRandomize = 0x0040000 // personality(2)
 	persona := uintptr(addrNoRandomize)
 	if cfg.ASLR {

@@ -25,18 +25,17 @@ func TestConcurrent(t *testing.T) {
 	for _, d := range door.Names() {
 		all = append(all, "--allow", d)
 	}
-	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "exec", "exits", "ipc", "times", "spins"} {
+	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins"} {
 		t.Run(mode, func(t *testing.T) {
 			want, err := exec.Command(filepath.Join(dir, "concurrent"), mode).Output()
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, flags := range [][]string{
-				{"--allow", door.Threads},
-				all,
-				{"--allow", door.Threads, "--log", filepath.Join(t.TempDir(), "log")},
-				{"--allow", door.Threads, "--allow", door.Time, "--cpus", "2"},
-			} {
+			settings := [][]string{{"--allow", door.Threads}, all}
+			if mode == "signals" || mode == "exec" || mode == "forks" {
+				settings = append(settings, []string{"--allow", door.Threads, "--log", filepath.Join(t.TempDir(), "log")})
+			}
+			for i, flags := range settings {
 				mark := fmt.Sprintf("CONCURRENT_TEST=%d.%s.%d", os.Getpid(), mode, i)
 				report := filepath.Join(t.TempDir(), "report")
 				r := sigLab.OK(t, append(slices.Clone(flags), "-e", mark, "--report", report, "-i", dir+":/t", "--", "/t/concurrent", mode)...)

@@ -1,6 +1,7 @@
 package isolation
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -8,8 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dettrace/test/lab"
 )
@@ -191,5 +195,63 @@ func TestNetworkDoorNames(t *testing.T) {
 	}
 	if r := l.OK(t, "--allow", "network", "--", "cat", "/etc/resolv.conf"); r.Stdout != string(host) {
 		t.Errorf("name servers %q, on the host %q", r.Stdout, host)
+	}
+}
+
+// A name that was the guest's own is no way to the host's socket that has it
+// later: the kernel refuses where the supervisor cannot know.
+func TestNetworkDoorOldName(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip(err)
+	}
+	abi, _, _ := syscall.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if int(abi) < 6 {
+		t.Skipf("Landlock of this kernel (version %d) has no scopes", int(abi))
+	}
+	name := fmt.Sprintf("@dettrace-old-%d", os.Getpid())
+	const program = `
+import socket, sys
+name = "\0" + sys.argv[1][1:]
+u = socket.socket(socket.AF_UNIX); u.bind(name); u.listen()
+c = socket.socket(socket.AF_UNIX); c.connect(name)
+c.close(); u.close(); print("own", flush=True)
+sys.stdin.readline()
+try: socket.socket(socket.AF_UNIX).connect(name); print("connected")
+except OSError as e: print(e)
+`
+	for _, doors := range [][]string{{"network"}, {"network", "threads-native"}} {
+		flags := []string{"--stdin", "-"}
+		for _, d := range doors {
+			flags = append(flags, "--allow", d)
+		}
+		c := l.Command(append(flags, "--", "python3", "-c", program, name)...)
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(20*time.Second, func() { c.Process.Kill() })
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() || lines.Text() != "own" {
+			t.Errorf("%v: %q", doors, lines.Text())
+		}
+		host, err := net.Listen("unix", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(in)
+		in.Close()
+		if !lines.Scan() || lines.Text() != "[Errno 1] Operation not permitted" {
+			t.Errorf("%v: %q", doors, lines.Text())
+		}
+		host.Close()
+		c.Wait()
+		timer.Stop()
 	}
 }

@@ -210,6 +210,19 @@ static void kills(void)
 	printf("%d wrong\n", wrong);
 }
 
+// leaves: the first process ends while others fork and start threads.
+static void leaves(void)
+{
+	for (int i = 0; i < 4; i++)
+		if (fork() == 0) {
+			pthread_t t;
+			start(&t, idle, 0);
+			storm();
+		}
+	usleep(20000);
+	printf("gone\n");
+}
+
 // signals: threads shoot at each other, at blocking calls too.
 static _Atomic long caught;
 static void count(int n) { caught++; }
@@ -541,7 +554,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	struct { const char *name; void (*f)(void); } all[] = {
-		{"threads", threads}, {"pipes", pipes}, {"forks", forks}, {"kills", kills}, {"signals", signals},
+		{"threads", threads}, {"pipes", pipes}, {"forks", forks}, {"kills", kills}, {"signals", signals}, {"leaves", leaves},
 		{"exec", exec}, {"exits", exits}, {"ipc", ipc}, {"times", times}, {"sockets", sockets}, {"spins", spins_},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
