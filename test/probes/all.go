@@ -45,7 +45,7 @@ func RunAll(module, dettrace string, o Options) ([]Row, error) {
 // Table is the whole catalogue.
 func Table() []Probe {
 	return slices.Concat(timeTable(), randomTable(), identityTable(), machineTable(), filesTable(),
-		processTable(), threadTable(), procTable(), refusedTable(), inetTable())
+		processTable(), threadTable(), signalTable(), procTable(), refusedTable(), inetTable())
 }
 
 // moduleRoot walks up to the directory of go.mod.

@@ -2,7 +2,15 @@ package probes
 
 func inetTable() []Probe {
 	const s = "Sockets and other IPC"
+	const semantic = "its answer is right or wrong"
 	return []Probe{
+		{Section: s, Line: "unix stream, dgram, seqpacket", Name: "ipc_unix", Varies: Answer, Why: semantic},
+		{Section: s, Line: "SCM_RIGHTS, credentials", Name: "ipc_rights"},
+		{Section: s, Line: "loopback UDP, v4 and v6", Name: "ipc_udp"},
+		{Section: s, Line: "connect to a listening port, nonblocking; shutdown", Name: "ipc_connect"},
+		{Section: s, Line: "eventfd", Name: "ipc_eventfd", Varies: Answer, Why: semantic},
+		{Section: s, Line: "SysV shared memory, semaphores, message queues", Name: "ipc_sysv"},
+		{Section: s, Line: "POSIX shared memory, semaphores, message queues", Name: "ipc_posix"},
 		{Section: s, Line: "loopback TCP and UDP, v4 and v6: ephemeral ports", Name: "inet_ports"},
 		{Section: s, Line: "accept order of racing clients", Name: "inet_race", Varies: Answer, Why: "stable on a quiet host"},
 		{Section: s, Line: "short reads, how much a connection holds", Name: "inet_sizes"},
