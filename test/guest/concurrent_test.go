@@ -27,9 +27,12 @@ func TestConcurrent(t *testing.T) {
 	}
 	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins"} {
 		t.Run(mode, func(t *testing.T) {
-			want, err := exec.Command(filepath.Join(dir, "concurrent"), mode).Output()
-			if err != nil {
-				t.Fatal(err)
+			want := []byte("gone\n")
+			if mode != "leaves" { // which nothing on the host would end
+				var err error
+				if want, err = exec.Command(filepath.Join(dir, "concurrent"), mode).Output(); err != nil {
+					t.Fatal(err)
+				}
 			}
 			settings := [][]string{{"--allow", door.Threads}, all}
 			if mode == "signals" || mode == "exec" || mode == "forks" {
