@@ -5,9 +5,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
 # Suites that take long have targets of their own.
-LONG = test/probes test/real test/runtimes test/stress
+LONG = test/probes test/real test/runtimes test/stress test/vary test/zoo
 
-.PHONY: all build test probes runtimes stress real real-sources quick lint generate man bench clean
+.PHONY: all build test probes zoo runtimes stress real real-sources quick lint generate man bench clean
 
 all: build
 
@@ -29,6 +29,11 @@ probes:
 # on an idle and a loaded host; DETTRACE_RUNTIMES_RUNS=20 for more.
 runtimes:
 	$(GO) test -count=1 -timeout 120m ./test/runtimes -v
+
+# Each source of difference by itself, and a small unreproducible program for each
+# class, whose cause dettrace explain must name.
+zoo:
+	$(GO) test -count=1 -timeout 60m ./test/vary ./test/zoo -v
 
 # Programs that race, eight containers at once and on an overloaded host.
 stress:

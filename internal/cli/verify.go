@@ -7,14 +7,17 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dettrace/internal/explain"
 	"dettrace/internal/hint"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
+	"dettrace/internal/vary"
 	"dettrace/internal/verify"
 )
 
@@ -31,6 +34,7 @@ type verifyFlags struct {
 	diffoscope bool
 	json       bool
 	junit      string
+	against    string
 }
 
 func (a App) verifyCommand(status *int) *cobra.Command {
@@ -48,11 +52,14 @@ output and all changed files.
 Takes the flags of run that say what is run, and keeps no outputs.
 
 Exit status: 0 the same, 1 different, 2 CMD fails alike in every run, or
-trouble; --json tells the last two apart.`,
+trouble; --json tells the last two apart. With --vary or --against 1 also means
+that it is the same in dettrace and different elsewhere.`,
 		Example: `  dettrace verify -- make
   dettrace verify -n 5 --image ./trixie -- dpkg-buildpackage -us -uc -b
   dettrace verify --only '../*.deb' -- dpkg-buildpackage -us -uc -b
   dettrace verify --diffoscope -- make
+  dettrace verify --vary all,-build_path -- make
+  dettrace verify --against hello_2.10-3_amd64.deb --image ./trixie -- dpkg-buildpackage -us -uc -b
   dettrace verify --json --junit verify.xml -- make check`,
 		Args:                  cobra.ArbitraryArgs,
 		DisableFlagsInUseLine: true,
@@ -66,9 +73,11 @@ trouble; --json tells the last two apart.`,
 	fs.IntVarP(&v.runs, "runs", "n", 2, "how many runs, `N`: the first on the host as it is, the others perturbed")
 	fs.StringArrayVar(&v.only, "only", nil, "compare only these files, `GUEST` paths or globs; relative to the working directory (repeatable)")
 	fs.BoolVar(&v.diffoscope, "diffoscope", false, "show different files with diffoscope(1)")
+	fs.StringVar(&v.against, "against", "", "compare with what was built elsewhere, `FILE` (also a .buildinfo) or directory, and name the sources of what differs")
 	fs.BoolVar(&v.json, "json", false, "print the result as JSON")
 	fs.StringVar(&v.junit, "junit", "", "write a JUnit report to `FILE`")
 	settings.Register(fs, &flags)
+	fs.Lookup("vary").Usage = "then run with these sources of difference varied, too: is it the same outside of dettrace? all, or names with commas, - in front of one takes it out"
 	for _, name := range unusedByVerify() {
 		_ = fs.MarkHidden(name) // fails only for a flag that does not exist; a test covers it
 	}
@@ -91,7 +100,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 		return exitTrouble, err
 	}
 	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
-	p, err := a.program(cmd.Flags(), flags, args, dir, []string{"runs", "only", "diffoscope", "json", "junit"})
+	p, err := a.program(cmd.Flags(), flags, args, dir, []string{"runs", "only", "diffoscope", "json", "junit", "against", "vary", "vary-seed"})
 	if err != nil {
 		return exitTrouble, err
 	}
@@ -110,8 +119,16 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	if err != nil {
 		return exitTrouble, err
 	}
+	if r.Result == verify.Same {
+		if err := a.elsewhere(ctx, &r, p, flags, v); err != nil {
+			return exitTrouble, err
+		}
+	}
 	if err := a.tellVerify(ctx, r, v, args); err != nil {
 		return exitTrouble, err
+	}
+	if r.Elsewhere() {
+		return exitDifferent, nil
 	}
 	switch r.Result {
 	case verify.Same:
@@ -159,6 +176,46 @@ func (a App) program(fs *pflag.FlagSet, flags settings.Flags, args []string, dir
 		Self: self, Flags: settings.Absolute(given(fs, own...), spec, flags, a.Host), Inputs: spec.Inputs, Command: args,
 		Env: a.Host.Env, EnvKeep: spec.HostEnvNames, EnvAll: flags.EnvHost, Image: spec.Image != "host", Dir: dir, Workdir: spec.Workdir,
 	}, nil
+}
+
+// elsewhere asks what --vary and --against ask of a command that is the same
+// inside.
+func (a App) elsewhere(ctx context.Context, r *verify.Result, v *verify.Program, flags settings.Flags, f verifyFlags) error {
+	if flags.Vary == "" && f.against == "" {
+		return nil
+	}
+	seed, err := settings.ParseSeed("--vary-seed", flags.VarySeed)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(v.Dir, "outside")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	p := &explain.Program{Self: v.Self, Flags: v.Flags, Inputs: v.Inputs, Command: v.Command, Dir: dir, Only: v.Only}
+	o := explain.Options{Sources: vary.Names(), Seed: seed, Jobs: 1, Causes: 4}
+	if flags.Vary != "" {
+		plan, err := vary.Parse(flags.Vary, seed)
+		if err != nil {
+			return err
+		}
+		if r.Outside, err = p.Outside(ctx, plan); err != nil {
+			return err
+		}
+		r.Outside.Vary = flags.Vary
+		o.Sources = nil
+		for _, c := range plan {
+			o.Sources = append(o.Sources, c.Source)
+		}
+	}
+	if f.against != "" {
+		ref := f.against
+		if !filepath.IsAbs(ref) {
+			ref = filepath.Join(a.Host.Dir, ref)
+		}
+		r.Against, err = explain.Compare(ctx, p, ref, o)
+	}
+	return err
 }
 
 func (a App) tellVerify(ctx context.Context, r verify.Result, v verifyFlags, args []string) error {

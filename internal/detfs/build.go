@@ -119,6 +119,9 @@ func (f *fsys) buildDir(c Dir) error {
 	}
 	name := path.Base(p)
 	if n, errno := f.step(d, name, 0); errno == 0 && n.isDir() && !c.Fresh {
+		if n.flags&flagPremade != 0 { // made for what is mounted below it
+			n.uid, n.gid = c.UID, c.GID
+		}
 		return nil
 	}
 	n := f.premade(d, syscall.S_IFDIR|c.Mode&0o7777)

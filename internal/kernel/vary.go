@@ -53,8 +53,8 @@ func (k *Kernel) Varied() (out []vary.Metered) {
 type lineage struct {
 	id    uint64
 	kids  uint64
-	draws uint64 // of random bytes
-	reads int64  // of clocks
+	draws map[int]uint64 // of random bytes, by length: another draw of the allocator moves no hash seed
+	reads int64          // of clocks
 }
 
 // tameTickNS is the logical cost of an event in such a run: so little that its
@@ -132,8 +132,11 @@ func (k *Kernel) random(t *Task, n int, what string) []byte {
 		t = k.sched.Current().Data.(*Task)
 	}
 	pid, kin := t.proc.vpid, &t.proc.kin
-	kin.draws++
-	b := newStream(mix(mix(k.cfg.Seed, kin.id), kin.draws), "vary").bytes(n)
+	if kin.draws == nil {
+		kin.draws = map[int]uint64{}
+	}
+	kin.draws[n]++
+	b := newStream(mix(mix(mix(k.cfg.Seed, kin.id), uint64(n)), kin.draws[n]), "vary").bytes(n)
 	if c, i, hit := k.vary.random.Next(k.since(), pid, what); hit {
 		rand.NewChaCha8(c.Key(i)).Read(b)
 	}

@@ -19,9 +19,9 @@ import (
 
 // Distances.
 const (
-	garbage   = 64 << 10 // bytes below the stack that uninit fills
-	maxStack  = 48 << 10 // the stack moves down by less; the kernel maps 128 KiB below it
-	settled   = 48 << 10 // where the stack begins below its top; a larger environment leaves it where it is
+	garbage   = 120 << 10 // bytes below the stack that uninit fills
+	maxStack  = 32 << 10  // the stack moves down by less; the kernel maps 128 KiB below it
+	settled   = 32 << 10  // where the stack begins below its top; a larger environment leaves it where it is
 	maxHeap   = 32 << 20
 	maxGap    = 1 << 30 // in front of mappings
 	maxMove   = 1 << 38 // of the program

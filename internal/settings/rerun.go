@@ -59,3 +59,6 @@ func GuestPaths(paths []string, workdir string) (out []string) {
 	}
 	return out
 }
+
+// ParseSeed reads the value of a flag that holds a seed.
+func ParseSeed(flag, value string) (uint64, error) { return parseSeed(flag, value) }

@@ -8,6 +8,7 @@ import (
 
 	"dettrace/internal/compare"
 	"dettrace/internal/eventlog"
+	"dettrace/internal/explain"
 	"dettrace/internal/junit"
 	"dettrace/internal/rerun"
 )
@@ -59,8 +60,52 @@ func (r Result) Text(w io.Writer) error {
 			fmt.Fprintf(&b, "\n%d more pairs of runs, with event logs, did not differ\n", again)
 		}
 	}
+	r.elsewhere(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Elsewhere reports that the command is the same inside and that it would
+// differ, or does, elsewhere.
+func (r Result) Elsewhere() bool {
+	return r.Outside != nil && r.Outside.Result != "same" || r.Against != nil && r.Against.Result != "same"
+}
+
+func (r Result) elsewhere(b *strings.Builder) {
+	if o := r.Outside; o != nil {
+		fmt.Fprintf(b, "outside: %s with %s varied\n", o.Result, o.Vary)
+		if o.Status != o.Base {
+			fmt.Fprintf(b, "  status %d -> %d\n", o.Base, o.Status)
+		}
+		places(b, o.Places)
+		if o.Result != "same" {
+			fmt.Fprintln(b, "  dettrace explain names the sources")
+		}
+	}
+	a := r.Against
+	if a == nil {
+		return
+	}
+	fmt.Fprintf(b, "against: %s, %d equal\n", a.Result, len(a.Matched))
+	for _, m := range a.Missing {
+		fmt.Fprintf(b, "  %s: the command did not make it\n", m)
+	}
+	for _, d := range a.Differ {
+		why := "no source that was varied"
+		if len(d.Sources) > 0 {
+			why = strings.Join(d.Sources, ", ")
+			if !d.Exact {
+				why = "perhaps " + why + ", which reaches the file"
+			}
+		}
+		fmt.Fprintf(b, "  %s: %s: %s\n", d.Path, strings.Join(d.Kinds, ", "), why)
+	}
+}
+
+func places(b *strings.Builder, list []explain.Place) {
+	for _, p := range list {
+		fmt.Fprintf(b, "  %s: %s, from byte %d\n", p.Path, strings.Join(p.Kinds, ", "), p.Offset)
+	}
 }
 
 // Event writes a difference of two logs side by side: - is of the first, + of

@@ -10,6 +10,7 @@ import (
 	"dettrace/internal/archive"
 	"dettrace/internal/compare"
 	"dettrace/internal/eventlog"
+	"dettrace/internal/explain"
 	"dettrace/internal/perturb"
 )
 
@@ -26,6 +27,10 @@ type Result struct {
 	Runs       []Outcome   `json:"runs"`
 	Digest     string      `json:"digest,omitempty"` // of all runs, with Same
 	Difference *Difference `json:"difference,omitempty"`
+	// Outside and Against are what was asked of a command that is the same
+	// inside; nil if it was not asked or is not.
+	Outside *explain.Outside `json:"outside,omitempty"`
+	Against *explain.Against `json:"against,omitempty"`
 }
 
 // Difference is how two of the runs differ.

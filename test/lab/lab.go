@@ -77,6 +77,12 @@ func (l *Lab) Command(args ...string) *exec.Cmd {
 // Do runs a command under the limit.
 func Do(t testing.TB, c *exec.Cmd) Result {
 	t.Helper()
+	return DoWithin(t, c, Limit)
+}
+
+// DoWithin is Do with another limit, for commands that make many runs.
+func DoWithin(t testing.TB, c *exec.Cmd, limit time.Duration) Result {
+	t.Helper()
 	var out, err bytes.Buffer
 	if c.Stdout == nil {
 		c.Stdout = &out
@@ -87,10 +93,10 @@ func Do(t testing.TB, c *exec.Cmd) Result {
 	if e := c.Start(); e != nil {
 		t.Fatal(e)
 	}
-	timer := time.AfterFunc(Limit, func() { syscall.Kill(-c.Process.Pid, syscall.SIGKILL) })
+	timer := time.AfterFunc(limit, func() { syscall.Kill(-c.Process.Pid, syscall.SIGKILL) })
 	e := c.Wait()
 	if !timer.Stop() {
-		t.Fatalf("no end after %v: %v\n%s%s", Limit, c.Args, out.String(), err.String())
+		t.Fatalf("no end after %v: %v\n%s%s", limit, c.Args, out.String(), err.String())
 	}
 	r := Result{Stdout: out.String(), Stderr: err.String(), Wall: time.Since(start)}
 	var exit *exec.ExitError
