@@ -1,9 +1,11 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -57,6 +59,23 @@ func (k *Kernel) fixImage(t *Task) error {
 	}
 	k.replaceLooks(t, a.Phdr, a.Base)
 	return nil
+}
+
+// commOf is the name of a process that has just executed the path that is on
+// its stack at the given place.
+func commOf(pid int, stack []byte, at uint64) string {
+	const taskCommLen = 16 // with the NUL (linux/sched.h)
+	if at < uint64(len(stack)) {
+		if name, _, ok := bytes.Cut(stack[at:], []byte{0}); ok && !bytes.HasPrefix(name, []byte("/dev/fd/")) {
+			name = name[bytes.LastIndexByte(name, '/')+1:]
+			return string(name[:min(len(name), taskCommLen-1)])
+		}
+	}
+	b, err := readProc("/proc/" + strconv.Itoa(pid) + "/comm") // execveat(2) of a descriptor, or too many arguments
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSuffix(b, []byte("\n")))
 }
 
 // writeAuxv makes the changes of a to the stack, whose beginning is at sp, with

@@ -231,9 +231,6 @@ func (k *Kernel) execStop(t *Task) error {
 		v.wait = waitFor{}
 		k.sched.Wake(v.th)
 	}
-	if b, err := readProc("/proc/" + strconv.Itoa(p.pid) + "/comm"); err == nil && len(b) > 0 {
-		p.comm = string(b[:len(b)-1])
-	}
 	if err := k.fixImage(t); err != nil && !gone(t.tid) {
 		return fmt.Errorf("exec of %s: %w", p.describe(), err)
 	}

@@ -23,19 +23,15 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 		}
 	}
 	for {
-		tid, err := peekAny()
+		tid, st, err := ptrace.WaitOnce(-1, 0)
 		if err != nil {
-			return ptrace.Status{}, err
+			return st, err
 		}
 		if tid == 0 {
 			k.nudged(t)
 			continue
 		}
 		o := k.tasks[tid]
-		_, st, err := ptrace.Wait(tid, 0)
-		if err != nil {
-			return st, err
-		}
 		if o == nil {
 			if st.Event() == unix.PTRACE_EVENT_EXEC && tid == t.proc.pid {
 				// execve(2) in a thread whose leader was gone before.

@@ -39,13 +39,18 @@ type spinWatch struct {
 	user    int64 // at the first tick since the last resume
 	system  int64 // at the last tick
 	next    int64
+	skip    int // ticks in which the CPU time cannot reach next
 }
 
 // tick looks once; an error says that the limit is over.
 func (w *spinWatch) tick() error {
 	tid, n := w.pulse()
 	if n != w.resumes || tid == 0 {
-		w.resumes, w.started = n, false
+		w.resumes, w.started, w.skip = n, false, 0
+		return nil
+	}
+	if w.skip > 0 {
+		w.skip--
 		return nil
 	}
 	user, system, ok := w.cpu(tid)
@@ -63,6 +68,10 @@ func (w *spinWatch) tick() error {
 	// Inside the kernel it must not be interrupted: it could show.
 	inKernel := system != w.system
 	w.system = system
+	if ran < w.next {
+		// Then it needs two samples, to know of the kernel.
+		w.skip = int(min(max((w.next-ran)*int64(userTick/spinTick)-3, 0), 20))
+	}
 	if ran >= w.next && !inKernel {
 		w.next = 2 * ran
 		if w.often {
