@@ -38,6 +38,10 @@
 #define SAVED_R9  224
 #define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
 #define PATH      0x180f80
+#define FUTEXES   0x300
+#define FUTEX     0x308 // four of address and count
+#define WAKES     0x350
+#define WAKE      0x358 // eight of address and count
 #define STDIO0    184
 #define STDIO1    192
 #define STDIO2    200
@@ -103,6 +107,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  time
 	CMPL CX, $12
 	JEQ  map
+	CMPL CX, $13
+	JEQ  futex
 
 leave:
 	MOVL $STATE, R11
@@ -513,6 +519,56 @@ unmapped:
 	MOVQ SAVED_R8(R11), R8
 	MOVQ SAVED_R9(R11), R9
 	JMP  leave
+
+	// futex: FUTEX_WAKE|FUTEX_PRIVATE_FLAG, where it is known who waits (futex.go).
+futex:
+	CMPL SI, $129
+	JNE  leave
+	TESTL $3, DI
+	JNE  leave
+	MOVQ DI, CX
+	SHRQ $46, CX // in the lower half of what the kernel allows
+	JNE  leave
+	CMPQ WAKES(R11), $8
+	JCC  leave
+	MOVQ FUTEXES(R11), CX
+	CMPQ CX, $4
+	JHI  leave
+	XORL AX, AX
+	MOVQ R8, SAVED_R8(R11)
+	LEAQ FUTEX(R11), R8
+waiter:
+	DECQ CX
+	JLT  nobody
+	CMPQ (R8), DI
+	JEQ  waits
+	ADDQ $16, R8
+	JMP  waiter
+waits:
+	MOVQ 8(R8), AX
+	TESTQ AX, AX
+	JEQ  nobody
+	MOVL $1, CX // also where the argument is not positive
+	CMPL DX, $1
+	JLT  wakes
+	MOVL DX, CX
+wakes:
+	CMPQ AX, CX
+	JCS  all
+	MOVQ CX, AX
+all:
+	SUBQ AX, 8(R8)
+	MOVQ WAKES(R11), CX
+	INCQ WAKES(R11)
+	SHLQ $4, CX
+	LEAQ WAKE(R11), R8
+	ADDQ CX, R8
+	MOVQ DI, (R8)
+	MOVQ AX, 8(R8)
+nobody:
+	INCQ SERVED(R11)
+	MOVQ SAVED_R8(R11), R8
+	JMP  finish
 
 	// The mark of the end; see text_unsafe.go.
 	BYTE $0x0f; BYTE $0x0b

@@ -87,6 +87,7 @@ const (
 	TimeOfDay       // gettimeofday
 	Time            // time
 	Map             // mmap: of a library of which there is a Text
+	Futex           // futex: FUTEX_WAKE of a private one
 )
 
 // Calls that the code makes by itself.
@@ -133,6 +134,7 @@ func table() []served {
 		{91, Plain},     // fchmod
 		{96, TimeOfDay}, // gettimeofday
 		{201, Time},     // time
+		{202, Futex},    // futex
 		{217, List},     // getdents64
 		{228, Clock},    // clock_gettime
 		{257, Open},     // openat

@@ -36,7 +36,8 @@ type Region struct {
 	looks   map[uint64][]*Site // instructions that look at the CPU, by address
 	xcr0    uint64
 
-	file      int // our own descriptor of it
+	file      int    // our own descriptor of it
+	futexes   uint64 // what Futexes stored last
 	texts     []*Text
 	textBytes uint64
 }

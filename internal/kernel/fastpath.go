@@ -73,7 +73,28 @@ func (k *Kernel) armFast(t *Task) {
 		n := t.cpuBudget(k.sched.Budget(k.tick), k.tick)
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick)
 		k.cfg.SetBudget(n, k.tick)
+		k.publishFutexes(t)
 	}
+}
+
+// publishFutexes tells the region who waits for futexes in t's address space.
+func (k *Kernel) publishFutexes(t *Task) {
+	const most = 16 // queues to look through at each resume
+	var list [fastpath.MaxFutexes]fastpath.Waiters
+	n, known := 0, len(k.futexes.q) <= most
+	if known {
+		for key, q := range k.futexes.q {
+			if key.mm != t.proc.mm || key.public || key.obj != "" {
+				continue
+			}
+			if known = n < len(list) && !slices.ContainsFunc(q, func(w *futexWaiter) bool { return w.pi != nil || w.requeuePI != nil || w.task.wait.futex != w }); !known {
+				break
+			}
+			list[n] = fastpath.Waiters{Addr: key.addr, Count: uint64(len(q))}
+			n++
+		}
+	}
+	k.fast.Futexes(list[:n], known)
 }
 
 // countServed counts the calls that t has made without us since it was resumed.
@@ -81,6 +102,9 @@ func (k *Kernel) countServed(t *Task) {
 	if k.fast == nil {
 		return
 	}
+	k.fast.Wakes(func(addr, n uint64) {
+		_, _ = k.futexWake(futexKey{mm: t.proc.mm, addr: addr}, int(min(n, 1<<20)), ^uint32(0))
+	})
 	n := k.fast.Served()
 	if n == 0 {
 		return

@@ -49,6 +49,7 @@ func (k *Kernel) fixImage(t *Task) error {
 	if err := k.writeAuxv(t, sp, stack, &a); err != nil {
 		return err
 	}
+	t.proc.comm = commOf(t.proc.pid, stack, a.ExecFn-sp)
 	k.litter(t, sp)
 	t.proc.vdsoBase = 0
 	if a.SysinfoEHDR == 0 {

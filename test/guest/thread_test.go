@@ -3,6 +3,8 @@ package guest
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Threads begin and end as on Linux: a thousand of them, exec and exit of
@@ -30,4 +32,28 @@ func TestCPUTimeFastPaths(t *testing.T) {
 	args := []string{"-i", dir + ":/t", "--", "/t/cpu_clocks", "values"}
 	fast := sigLab.OK(t, args...).Stdout
 	sameLines(t, strings.Split(strings.TrimSpace(fast), "\n"), sigLab.OK(t, append([]string{"--no-fast-paths"}, args...)...).Stdout)
+}
+
+// TestFutexWakes: what FUTEX_WAKE says, answered inside the guest or not. Sleeps
+// are logical there, so the waiters stand in their waits when they are over.
+func TestFutexWakes(t *testing.T) {
+	dir := compile(t, "futex_wakes")
+	args := []string{"-i", dir + ":/t", "--", "/t/futex_wakes"}
+	if sameWithout(t, args...) == 0 {
+		t.Error("nothing was served")
+	}
+	var counts []string
+	for _, l := range strings.Split(strings.TrimSpace(sigLab.OK(t, args...).Stdout), "\n") {
+		if !strings.HasPrefix(l, "order:") {
+			counts = append(counts, strings.TrimSpace(l))
+		}
+	}
+	nobody := "0 -22 -14"
+	want := []string{
+		nobody, nobody, nobody, nobody, nobody, "1 0 1 1",
+		"1 2 3 4 4 4 4 4 0 0 0 0 0 1 2 3", "1 1 0 0 -1 2", "0 0 0 1",
+	}
+	if d := cmp.Diff(want, counts); d != "" {
+		t.Error(d)
+	}
 }
