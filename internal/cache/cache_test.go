@@ -181,7 +181,7 @@ func TestKey(t *testing.T) {
 		"cpus":     func(s *run.Spec) { s.CPUs = 2 }, "hostname": func(s *run.Spec) { s.Hostname = "x" }, "user": func(s *run.Spec) { s.User = "1" },
 		"allow": func(s *run.Spec) { s.Allow = []string{"network"} }, "memory": func(s *run.Spec) { s.Memory = 1 }, "pids": func(s *run.Spec) { s.Pids = 1 },
 		"outputs": func(s *run.Spec) { s.Outputs = nil }, "on failure": func(s *run.Spec) { s.OutputOnFailure = true },
-		"write back": func(s *run.Spec) { s.WriteBack = true }, "save": func(s *run.Spec) { s.Save = "/x" },
+		"write back": func(s *run.Spec) { s.WriteBack = true }, "save": func(s *run.Spec) { s.Save = "/x" }, "commit": func(s *run.Spec) { s.Commit = "x" },
 	} {
 		if key(change) == same {
 			t.Errorf("%s: same key", name)
@@ -205,8 +205,9 @@ func TestKey(t *testing.T) {
 func TestKeyKnowsEveryField(t *testing.T) {
 	inKey := "Image Inputs Workdir Own Command Env HostEnvNames EpochNS Seed ScheduleSeed Schedule Vary DeclaredEnv Strict CPUs Hostname User Allow Stdin Memory Pids Outputs OutputOnFailure WriteBack Save"
 	inKey += " CPUModel"
+	inKey += " Commit"
 	noEffect := map[string]string{
-		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
+		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "CommitStore": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
 		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",
 		"Timeout": "a run that it ends is not stored", "SpinLimit": "a run that it ends is not stored", "Interrupt": "a run that it ends is not stored",
 		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Accept": "ends a run, changes none", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Signals": "a door: once used, never stored",

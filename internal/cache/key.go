@@ -151,6 +151,7 @@ func (c *Cache) parts(spec *run.Spec, stdin string) ([]Part, []watched, error) {
 	add("outputs on failure", spec.OutputOnFailure)
 	add("write back", spec.WriteBack)
 	add("save", spec.Save != "")
+	add("commit", spec.Commit != "")
 	return parts, files, nil
 }
 

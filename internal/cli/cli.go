@@ -80,6 +80,7 @@ gives the same bytes, every time.`,
 		a.verifyCommand(status),
 		a.diffCommand(status), a.explainCommand(status),
 		a.huntCommand(status),
+		a.imageCommand(status),
 		a.cacheCommand(),
 		a.attestCommand(status),
 		a.traceCommand(),
@@ -88,6 +89,7 @@ gives the same bytes, every time.`,
 		syscallsCommand(),
 		versionCommand(),
 	} {
+		a.completeImageFlag(cmd)
 		root.AddCommand(cmd)
 	}
 	// Cobra adds "completion" and "help" by itself.
@@ -117,7 +119,8 @@ func unknownCommand(root *cobra.Command, word string) error {
 	}
 	advice := "to run it in a container: dettrace run -- " + word
 	if near := hint.Nearest(word, names); near != "" {
-		advice = "did you mean " + root.CommandPath() + " " + near + "?"
+		// Both: make is near image, but is more likely meant to be run.
+		advice = "did you mean " + root.CommandPath() + " " + near + "? (" + advice + ")"
 	}
 	return hint.With(fmt.Errorf("unknown command %q", word), advice)
 }

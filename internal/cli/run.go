@@ -148,17 +148,13 @@ func buffered(f *os.File) (io.Writer, func() error) {
 // registerCompletion tells the shell what each flag takes.
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"image": {"host"}, "input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(), "profile": settings.PresetNames(),
+		"input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(), "profile": settings.PresetNames(),
 		"cpu-model": cpu.Names(),
 		"vary":      append([]string{"all", "none"}, vary.Names()...),
 	}
 	for name, values := range fixed {
-		directive := cobra.ShellCompDirectiveNoFileComp
-		if name == "image" {
-			directive = cobra.ShellCompDirectiveDefault
-		}
 		// Fails only for a flag that does not exist; a test covers it.
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, directive))
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	var doors []cobra.Completion
 	for _, d := range door.All() {

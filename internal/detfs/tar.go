@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/image"
+	"dettrace/internal/rootfs"
 )
 
 // Whiteout names, as in the OCI image layer specification.
@@ -135,16 +136,10 @@ func (t *tarWriter) node(p string, n *node) error {
 	if errno := t.f.loadXattrs(n); errno != 0 {
 		return &walkError{p, errno}
 	}
-	for _, x := range n.xattrs {
-		if h.PAXRecords == nil {
-			h.PAXRecords = make(map[string]string)
-		}
-		// A PAX keyword cannot hold "="; written as libarchive does.
-		h.PAXRecords["SCHILY.xattr."+strings.ReplaceAll(x.Name, "=", "%3D")] = string(x.Value)
-	}
 	if t.dry {
 		return t.look(p, n)
 	}
+	h.PAXRecords = rootfs.XattrRecords(n.xattrs)
 	if err := t.header(h); err != nil || h.Typeflag != tar.TypeReg {
 		return err
 	}

@@ -1,56 +1,25 @@
 package image
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
+	"dettrace/internal/compress"
 	"dettrace/internal/hint"
-
-	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow is what zstd --long=31 needs.
-const maxWindow = 1 << 31
-
-const refHint = "an image is host, a directory or a tar archive (plain, gzip or zstd)"
+const refHint = "an image is host, a directory or a tar archive (plain, gzip, zstd, xz or bzip2)"
 
 // errNotTar is about a file that is no archive at all.
 var errNotTar = errors.New("not a tar archive")
 
-// unpack recognises a compression by its magic number. plain means that r is
-// the archive itself; else the result gives the archive's bytes.
+// unpack gives the archive's bytes. plain means that r is the archive itself.
 func unpack(r io.ReaderAt, size int64) (body io.ReadCloser, plain bool, err error) {
-	var head [6]byte
-	k, err := r.ReadAt(head[:], 0)
-	if err != nil && err != io.EOF {
-		return nil, false, err
-	}
-	src := io.NewSectionReader(r, 0, size)
-	switch m := head[:k]; {
-	case bytes.HasPrefix(m, []byte("\x1f\x8b")):
-		z, err := gzip.NewReader(src)
-		if err != nil {
-			return nil, false, fmt.Errorf("gzip: %w", err)
-		}
-		return z, false, nil
-	case bytes.HasPrefix(m, []byte("\x28\xb5\x2f\xfd")), len(m) >= 4 && m[0]>>4 == 5 && string(m[1:4]) == "\x2a\x4d\x18":
-		// The second is a skippable frame, RFC 8878 section 3.1.2.
-		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, false, fmt.Errorf("zstd: %w", err)
-		}
-		return z.IOReadCloser(), false, nil
-	case bytes.HasPrefix(m, []byte("\xfd7zXZ")):
-		return nil, false, hint.With(errNotTar, "it is compressed with xz; unpack it with xz -d first")
-	case bytes.HasPrefix(m, []byte("BZh")):
-		return nil, false, hint.With(errNotTar, "it is compressed with bzip2; unpack it with bzip2 -d first")
-	}
-	return io.NopCloser(src), true, nil
+	body, kind, err := compress.NewReader(io.NewSectionReader(r, 0, size), compress.WindowTrusted)
+	return body, kind == compress.Plain, err
 }
 
 // sniff says whether r begins like a tar archive, compressed or not.

@@ -147,7 +147,7 @@ func TestTarRefused(t *testing.T) {
 		{"not an archive", []byte(strings.Repeat("hello ", 200)), "not a tar archive"},
 		{"empty file", nil, "not a tar archive"},
 		{"gzip of something else", zip(t, []byte(strings.Repeat("hello ", 200))), "not a tar archive"},
-		{"xz", []byte("\xfd7zXZ\x00 and so on"), "not a tar archive"},
+		{"xz", []byte("\xfd7zXZ\x00 and so on"), "data is corrupt"},
 		{"damaged header", append(append([]byte{}, full[:512]...), bytes.Repeat([]byte("garbage!"), 2000)...), "broken archive"},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,8 @@ type Closing struct {
 	WrittenBack int // changes applied to the inputs
 	WriteBack   bool
 	Saved       string // tar file, or ""
+	Commit      string // name of the image asked for, or ""
+	Committed   string // its digest, or "" when there is none
 	// Failed: the command failed, so that outputs stayed where they were.
 	Failed, Asked bool // Asked: there were outputs to copy
 }
@@ -32,12 +34,15 @@ func (c Closing) Line() string {
 	if c.Saved != "" {
 		kept = append(kept, "saved to "+c.Saved)
 	}
+	if c.Committed != "" {
+		kept = append(kept, "image "+c.Commit+" is "+c.Committed)
+	}
 	switch {
 	case len(kept) > 0:
 		return fmt.Sprintf("dettrace: %s, %s", files, strings.Join(kept, ", "))
 	case c.Changed == 0:
 		return ""
-	case c.Failed && (c.Asked || c.WriteBack):
+	case c.Failed && (c.Asked || c.WriteBack || c.Commit != ""):
 		return fmt.Sprintf("dettrace: %s, none kept because the command failed (--output-on-failure copies outputs anyway)", files)
 	}
 	return fmt.Sprintf("dettrace: %s, none kept (use -o PATH, --write-back or --save FILE.tar)", files)

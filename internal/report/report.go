@@ -31,6 +31,8 @@ type Report struct {
 	// Outputs are the files that were copied out, in order.
 	Outputs []Output `json:"outputs"`
 	Changes Changes  `json:"changes"`
+	// Commit is the digest of the image that the run became.
+	Commit string `json:"commit,omitempty"`
 	// Settings are all that had an effect, defaults included.
 	Settings Settings `json:"settings"`
 	// LogicalTimeNS is how far the guest's clock advanced.

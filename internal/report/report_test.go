@@ -62,6 +62,8 @@ func TestClosingLine(t *testing.T) {
 		{Closing{Changed: 1234, Outputs: 2, Asked: true}, "dettrace: 1,234 files changed, 2 outputs copied"},
 		{Closing{Changed: 3, WriteBack: true, WrittenBack: 1}, "dettrace: 3 files changed, 1 change written back"},
 		{Closing{Changed: 3, Saved: "c.tar", Outputs: 1}, "dettrace: 3 files changed, 1 output copied, saved to c.tar"},
+		{Closing{Changed: 3, Commit: "tools", Committed: "sha256:0123"}, "dettrace: 3 files changed, image tools is sha256:0123"},
+		{Closing{Changed: 3, Commit: "tools", Failed: true}, "dettrace: 3 files changed, none kept because the command failed (--output-on-failure copies outputs anyway)"},
 		{Closing{Changed: 3, Failed: true, Asked: true}, "dettrace: 3 files changed, none kept because the command failed (--output-on-failure copies outputs anyway)"},
 		{Closing{Failed: true, Asked: true}, ""},
 	} {

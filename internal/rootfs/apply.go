@@ -35,12 +35,25 @@ type Options struct {
 // Number is to be called after the last archive.
 func (t *Tree) Apply(r io.Reader, o Options) error {
 	t.layer++
+	// A layer has a digest, and many lack the marker.
+	var end *ending
+	if !o.Layer {
+		r, end = watchEnd(r)
+	}
 	a := &applier{t: t, o: o, tr: tar.NewReader(r)}
 	if o.Budget == nil {
 		a.o.Budget = Unlimited()
 	}
 	for {
+		if end != nil {
+			end.entry()
+		}
 		h, err := a.tr.Next()
+		if err == io.EOF && end != nil {
+			if err := end.complete(); err != nil {
+				return fmt.Errorf("after %d entries: %w", a.count, err)
+			}
+		}
 		if err == io.EOF {
 			break
 		}
@@ -224,6 +237,18 @@ func mtimeNS(h *tar.Header) int64 {
 		return math.MaxInt64
 	}
 	return h.ModTime.UnixNano()
+}
+
+// XattrRecords are the PAX records of attributes; nil for none.
+func XattrRecords(xs []Xattr) map[string]string {
+	if len(xs) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(xs))
+	for _, x := range xs {
+		out[xattrPrefix+strings.ReplaceAll(x.Name, "=", "%3D")] = string(x.Value)
+	}
+	return out
 }
 
 const xattrPrefix = "SCHILY.xattr."

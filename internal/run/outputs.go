@@ -9,6 +9,7 @@ import (
 	"dettrace/internal/image"
 	"dettrace/internal/output"
 	"dettrace/internal/report"
+	"dettrace/internal/store"
 )
 
 // finish takes what the run was made for out of the container. It first asks
@@ -88,6 +89,12 @@ func (c *container) take(status int, targets []output.Target) error {
 			return c.src.WriteTar(w, detfs.TarRequest{Changes: true})
 		})
 		if err != nil {
+			return err
+		}
+	}
+	// A failed command's changes are no image for anybody to build on.
+	if c.spec.Commit != "" && status == 0 {
+		if err := c.commit(); err != nil {
 			return err
 		}
 	}
@@ -176,7 +183,7 @@ func (c *container) closing(success bool) {
 	}
 	line := report.Closing{
 		Changed: c.summary.Changed, Outputs: c.outputs, WrittenBack: c.applied, WriteBack: c.spec.WriteBack,
-		Saved: c.spec.Save, Failed: !success, Asked: len(c.spec.Outputs) > 0,
+		Saved: c.spec.Save, Commit: c.spec.Commit, Committed: store.Short(c.committed), Failed: !success, Asked: len(c.spec.Outputs) > 0,
 	}.Line()
 	if line != "" && c.spec.Diag != nil {
 		fmt.Fprintln(c.spec.Diag, line)

@@ -18,7 +18,8 @@ import (
 // Replay gives a kept run again, after its output: what was copied out of the
 // container is copied out of src, and was is its report.
 func Replay(spec Spec, was report.Report, src Source) (Result, error) {
-	c := &container{spec: spec, src: src}
+	c := &container{spec: spec, src: src, settled: &was.Settings}
+	was.Settings.TimeoutSec = spec.Timeout.Seconds()
 	res := Result{Status: was.Exit.Status}
 	err := c.finish(res.Status)
 	if err != nil {
@@ -36,7 +37,7 @@ func Replay(spec Spec, was report.Report, src Source) (Result, error) {
 	for i := range r.Inputs {
 		r.Inputs[i].Ref = "input:" + spec.Inputs[i].Host
 	}
-	r.Settings.TimeoutSec = spec.Timeout.Seconds()
+	r.Commit = c.committed
 	r.Host.Cached = true
 	if err != nil {
 		r.Exit = report.Exit{Status: res.Status, Error: err.Error(), Reason: reasonOf(err)}

@@ -29,6 +29,7 @@ func (c *container) report(o outcome, res Result, runErr error) report.Report {
 		Command:       s.Command,
 		Exit:          report.Exit{Status: res.Status},
 		Changes:       report.Changes{Count: c.summary.Changed, Digest: c.summary.ChangesDigest},
+		Commit:        c.committed,
 		Settings:      c.settings(),
 		LogicalTimeNS: o.logical,
 		Events:        o.stats.Events,
@@ -126,6 +127,9 @@ func reasonOf(err error) string {
 
 // settings are the effective ones.
 func (c *container) settings() report.Settings {
+	if c.settled != nil {
+		return *c.settled
+	}
 	s := &c.spec
 	return report.Settings{
 		Epoch: report.FormatEpoch(s.EpochNS), Seed: s.Seed, Schedule: s.scheduleSeed(), CPUs: max(c.mach.CPUs, 1), CPUModel: s.cpuModel(), Hostname: s.Hostname,

@@ -19,6 +19,7 @@ import (
 	"dettrace/internal/output"
 	"dettrace/internal/ptrace"
 	"dettrace/internal/redact"
+	"dettrace/internal/report"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
 	"dettrace/internal/syscalls"
@@ -56,8 +57,11 @@ type container struct {
 	files   []output.File   // of the outputs, likewise
 	mask    *redact.Mask    // of Spec.Secrets
 	skipped []output.Skipped
-	outputs int // copied out
-	applied int // changes written back
+	outputs int              // copied out
+	applied int              // changes written back
+	settled *report.Settings // of a kept run, else nil
+	// committed is the image that the run became, or "".
+	committed string
 }
 
 // Outcome is what a finished guest leaves behind, before outputs are taken.

@@ -63,6 +63,8 @@ type Spec struct {
 	OutputOnFailure bool
 	WriteBack       bool
 	Save            string // tar file, or ""
+	Commit          string // name of the image that the run becomes, or ""
+	CommitStore     string // directory of the store for it
 	Report          string // JSON file, or ""
 	Verbose         bool
 	Strict          bool                // what is refused, and a door that is used, end the run

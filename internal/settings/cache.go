@@ -34,7 +34,7 @@ func ResolveCache(f CacheFlags, host Host) (dir string, size int64, err error) {
 	}
 	size = defaultCacheSize
 	if text != "" {
-		if size, err = parseSize(flag, text); err != nil {
+		if size, err = ParseSize(flag, text); err != nil {
 			return "", 0, err
 		}
 	}

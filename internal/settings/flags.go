@@ -25,6 +25,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.BoolVar(&f.Force, "force", false, "replace outputs that exist")
 	fs.BoolVar(&f.OutputOnFailure, "output-on-failure", false, "copy outputs although the command failed")
 	fs.BoolVar(&f.WriteBack, "write-back", false, "apply the changes under the inputs to the host after success")
+	fs.StringVar(&f.Commit, "commit", "", "after success, make image and changes an image of the store called `NAME`")
 	fs.StringVar(&f.Save, "save", "", "write all changes as one canonical tar to `FILE`")
 
 	fs.StringArrayVarP(&f.Env, "env", "e", nil, "`K=V`: set a variable for the guest; K alone takes the host's value (repeatable)")

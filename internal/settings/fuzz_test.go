@@ -16,7 +16,7 @@ func FuzzValues(f *testing.F) {
 		if ns, err := parseEpoch(s, func() time.Time { return time.Unix(1, 0) }); err == nil && (ns < 0 || ns/1e9 > maxEpoch+1) {
 			t.Errorf("epoch %q: %d", s, ns)
 		}
-		if n, err := parseSize("--memory", s); err == nil && n < 0 {
+		if n, err := ParseSize("--memory", s); err == nil && n < 0 {
 			t.Errorf("size %q: %d", s, n)
 		}
 		if d, err := parseTimeout("--timeout", s); err == nil && d < 0 {

@@ -110,6 +110,23 @@ func setStoreImage(s *run.Spec, f Flags, host Host) error {
 	return nil
 }
 
+// setCommit checks the name of --commit. A name that is taken is no error yet:
+// it may stand for the very image that the run will make.
+func setCommit(s *run.Spec, f Flags, host Host) error {
+	if f.Commit == "" {
+		return nil
+	}
+	if err := store.CheckName(f.Commit); err != nil {
+		return hint.With(fmt.Errorf("--commit: %w", err), hint.Of(err))
+	}
+	st, err := OpenStore(f.Store, host)
+	if err != nil {
+		return err
+	}
+	s.Commit, s.CommitStore = f.Commit, st.Dir()
+	return nil
+}
+
 // setCommand joins entrypoint and arguments as the OCI image specification
 // has it: words on the command line take the place of Cmd, and --entrypoint
 // that of Entrypoint and Cmd.

@@ -37,6 +37,9 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 		}
 		s.Outputs = append(s.Outputs, out)
 	}
+	if err := setCommit(s, f, host); err != nil {
+		return err
+	}
 	if f.Save != "" {
 		s.Save = hostPath(f.Save, host.Dir)
 		return checkTarget(run.Output{Guest: "changes", Host: s.Save}, f.Force)

@@ -12,7 +12,7 @@ import (
 // runs of verify start in other directories.
 func TestHostPaths(t *testing.T) {
 	noPath := []string{
-		"no-default-input", "input-mtime", "follow-inputs", "workdir", "entrypoint", "force", "output-on-failure", "write-back", "env", "env-host",
+		"no-default-input", "input-mtime", "follow-inputs", "workdir", "entrypoint", "commit", "force", "output-on-failure", "write-back", "env", "env-host",
 		"epoch", "seed", "schedule-seed", "vary", "vary-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
 		"no-fast-paths", "profile", "timing", "verbose", "strict", "progress",
 		"cpu-model",

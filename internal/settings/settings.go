@@ -58,6 +58,7 @@ type Flags struct {
 	OutputOnFailure bool
 	WriteBack       bool
 	Save            string
+	Commit          string
 	Env             []string
 	EnvHost         bool
 	Secret          []string
@@ -151,7 +152,7 @@ func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
 	if f.Pids < 0 || f.Pids > maxPids {
 		return fmt.Errorf("--pids %d: not between 1 and %d (0 for the default)", f.Pids, maxPids)
 	}
-	if s.Memory, err = parseSize("--memory", f.Memory); err != nil {
+	if s.Memory, err = ParseSize("--memory", f.Memory); err != nil {
 		return err
 	}
 	if s.SpinLimit, err = parseTimeout("--spin-limit", f.SpinLimit); err != nil {

@@ -176,7 +176,7 @@ func TestUnits(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	for text, want := range map[string]int64{"1": 1, "2k": 2048, "3KiB": 3072, "4MB": 4 << 20, "2G": 2 << 30, "1T": 1 << 40} {
-		if got, err := parseSize("--memory", text); got != want || err != nil {
+		if got, err := ParseSize("--memory", text); got != want || err != nil {
 			t.Errorf("%s = %d, %v; want %d", text, got, err, want)
 		}
 	}

@@ -26,9 +26,9 @@ func parseSeed(flag, text string) (uint64, error) {
 	return seed, nil
 }
 
-// parseSize reads a byte count: a number and one of K, M, G, T (powers of
+// ParseSize reads a byte count: a number and one of K, M, G, T (powers of
 // 1024; "KiB" and "KB" mean the same). Empty is 0, no limit.
-func parseSize(flag, text string) (int64, error) {
+func ParseSize(flag, text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}

@@ -78,6 +78,7 @@ func (s *Store) Begin() (*Build, error) {
 	} else if !errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	s.mayDie()
 	lock, err := s.lock(unix.LOCK_SH)
 	if err == nil && lock == nil {
 		err = fmt.Errorf("%s: %w", s.dir, unix.EROFS)
@@ -302,6 +303,7 @@ func (b *Build) write(name string, fill func(*sparseFile) error) error {
 	}
 	w := &sparseFile{f: f}
 	err = fill(w)
+	b.s.mayDie()
 	if err == nil && w.hole {
 		err = f.Truncate(w.at)
 	}
@@ -355,7 +357,7 @@ func (b *Build) writeManifest(w io.Writer, config string) (string, error) {
 // Digest is the identity of the tree as it is now, with a config. The tree can
 // be changed further.
 func (b *Build) Digest(c Config) (string, error) {
-	config, err := c.canonical()
+	config, err := c.Canonical()
 	if err != nil {
 		return "", err
 	}

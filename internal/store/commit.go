@@ -26,7 +26,7 @@ func (b *Build) Commit(c Config, name string, force bool, from Origin) (Image, e
 	if err := c.check(); err != nil {
 		return Image{}, err
 	}
-	config, err := c.canonical()
+	config, err := c.Canonical()
 	if err != nil {
 		return Image{}, err
 	}
@@ -103,11 +103,13 @@ func (b *Build) publish(img, h string, from Origin) error {
 	if err != nil {
 		return err
 	}
+	s.mayDie()
 	if err := s.syncFiles(moves); err != nil {
 		return err
 	}
 	var dirs []string
 	for _, m := range moves {
+		s.mayDie()
 		if d := filepath.Dir(m.to); !slices.Contains(dirs, d) {
 			if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("store: %w", err)
@@ -142,12 +144,14 @@ func (s *Store) place(img, h, record string) error {
 	if err := s.syncDirs([]string{filepath.Join(img, "history"), img}); err != nil {
 		return err
 	}
+	s.mayDie()
 	err := unix.Renameat2(unix.AT_FDCWD, img, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL || err == unix.ENOSYS { // a file system without the flag
 		err = unix.Rename(img, to) // fails for a directory that is not empty
 	}
 	switch err {
 	case nil:
+		s.mayDie()
 		return syncDir(s.path("images"))
 	case unix.EEXIST, unix.ENOTEMPTY:
 	default:

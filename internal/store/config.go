@@ -17,8 +17,8 @@ type Config struct {
 	WorkingDir string   `json:"WorkingDir,omitempty"`
 }
 
-// canonical is "" for an empty config, else JSON without blanks, members sorted.
-func (c Config) canonical() (string, error) {
+// Canonical is "" for an empty config, else JSON without blanks, members sorted.
+func (c Config) Canonical() (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -92,9 +92,11 @@ func (s *Store) collectImage(h string, g *Garbage, dry bool) (bool, error) {
 	}
 	// Gone at once, whenever we die.
 	gone := s.path("tmp", "gc-"+h)
+	s.mayDie()
 	if err := os.Rename(s.path("images", h), gone); err != nil {
 		return false, fmt.Errorf("store: %w", err)
 	}
+	s.mayDie()
 	if err := os.RemoveAll(gone); err != nil {
 		return false, fmt.Errorf("store: %w", err)
 	}
@@ -128,6 +130,7 @@ func (s *Store) collectBlobs(g *Garbage, keep map[[sha256.Size]byte]bool, dry bo
 		if dry {
 			return nil
 		}
+		s.mayDie()
 		return os.Remove(name)
 	})
 }

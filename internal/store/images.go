@@ -33,6 +33,7 @@ type Image struct {
 type Origin struct {
 	Kind     string          `json:"kind"`               // directory, tar, oci, docker-archive, pull, commit, host
 	Source   string          `json:"source,omitempty"`   // path, or reference in a registry
+	Ref      string          `json:"ref,omitempty"`      // what the source calls the image
 	Resolved string          `json:"resolved,omitempty"` // pull: reference with the digest that was found
 	Digest   string          `json:"digest,omitempty"`   // of the source, where it has one: archive, OCI manifest
 	Parent   string          `json:"parent,omitempty"`   // commit: image that the run began with
@@ -86,7 +87,8 @@ func (s *Store) rebuild(hex string) (*indexWriter, error) {
 }
 
 func (s *Store) replaceIndex(hex string, w *indexWriter) error {
-	f, err := os.CreateTemp(s.path("tmp"), "index-")
+	// Not in tmp: who gets here may have no lock, or the one for all.
+	f, err := os.CreateTemp(s.path("images", hex), "index-")
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}

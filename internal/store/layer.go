@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/image"
+	"dettrace/internal/rootfs"
 )
 
 // dirSize is the size of every directory, as package image has it.
@@ -197,6 +199,22 @@ func openat(dir int, name string, flags int) (int, error) {
 // damaged is not wrapped around err: that a blob is not there must not look
 // like a name that is not there.
 func damaged(err error) error { return fmt.Errorf("store is damaged: %s", err) }
+
+// Content opens the content of a regular file of some image.
+func (s *Store) Content(n *rootfs.Node) (io.ReadCloser, error) {
+	if n.Size == 0 {
+		return empty{strings.NewReader("")}, nil
+	}
+	f, err := os.Open(s.path(blobsDir, blobName(n.Digest)))
+	if err != nil {
+		return nil, damaged(err)
+	}
+	if st, err := f.Stat(); err != nil || st.Size() != n.Size {
+		f.Close()
+		return nil, damaged(fmt.Errorf("%s: has another size", f.Name()))
+	}
+	return f, nil
+}
 
 // ContentDigest tells image.Record what the content is.
 func (f *file) ContentDigest() (string, error) {

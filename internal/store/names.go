@@ -129,6 +129,7 @@ func (s *Store) setName(name, digest string, force bool) error {
 		return full(fmt.Errorf("store: %w", err))
 	}
 	to := s.path("names", nameFile(name))
+	s.mayDie()
 	if force {
 		err = os.Rename(f.Name(), to)
 	} else if err = os.Link(f.Name(), to); errors.Is(err, fs.ErrExist) {

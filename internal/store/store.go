@@ -38,6 +38,15 @@ const (
 // Store is one directory. Nothing is made there before something is added.
 type Store struct {
 	dir string
+	// step, if not nil, is called where a process may die: tests do so at
+	// each of them.
+	step func()
+}
+
+func (s *Store) mayDie() {
+	if s.step != nil {
+		s.step()
+	}
 }
 
 // Open opens the store at an absolute path, which need not exist yet.
@@ -112,7 +121,13 @@ func (s *Store) create() error {
 			return fmt.Errorf("store: %w", err)
 		}
 	}
-	// Several may do this at once; all write the same.
+	// Several may do this at once; all write the same. The lock keeps the file
+	// from being swept away.
+	lock, err := s.lock(unix.LOCK_SH)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer unlock(lock)
 	f, err := os.CreateTemp(s.path("tmp"), "version-")
 	if err != nil {
 		return fmt.Errorf("store: %w", err)

@@ -142,7 +142,7 @@ func TestImage(t *testing.T) {
 		t.Errorf("config %+v", config)
 	}
 	var again bytes.Buffer
-	canon, err := c.canonical()
+	canon, err := c.Canonical()
 	must(t, err)
 	must(t, tree.WriteManifest(&again, canon))
 	if !bytes.Equal(again.Bytes(), text) {
