@@ -162,7 +162,7 @@ func edit(t *testing.T, r *rand.Rand, dir string) string {
 
 // TestSoundAndComplete edits at random and asks the oracle each time.
 func TestSoundAndComplete(t *testing.T) {
-	steps := 40
+	steps := 25
 	if testing.Short() {
 		steps = 10
 	}
