@@ -193,6 +193,9 @@ func (f *fsys) materialise(ln image.Node, parent *node, mount int32) *node {
 		rdev: uint32(m.Rdev), size: m.Size, basesz: m.Size,
 		atime: m.Mtime, mtime: m.Mtime, ctime: m.Mtime,
 	}
+	if f.isInput(n) {
+		n.uid, n.gid = f.inputUID, f.inputGID
+	}
 	f.adapt(n)
 	if n.isDir() {
 		n.nlink, n.size, n.basesz = 1, dirSize, 0

@@ -81,6 +81,10 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	// ptrace(2) binds a tracee to the thread that seized it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	// The tracing thread keeps its P for good while it waits for the guest; the
+	// others need one, also on a host with one CPU. That it is set by hand keeps the
+	// runtime from changing it, for which it would stop the world.
+	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	c.cpus = host.CPUs()
 	if !c.open.Threads {
 		pinToOneCPU()
@@ -99,7 +103,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	c.enter(phaseRun)
 	go c.watch(ctx, done)
 	go c.forward(done)
-	go c.guardRun(done)
+	go c.guardRun(ctx, done)
 	filter, err := seccomp.Compile(syscalls.For(c.open), fastFilter(c.fast))
 	if err != nil {
 		return outcome{}, err

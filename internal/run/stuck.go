@@ -2,12 +2,15 @@ package run
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dettrace/internal/syscalls"
 )
@@ -141,38 +144,42 @@ func callName(nr int) string {
 	return "system call " + strconv.Itoa(nr)
 }
 
-// guardRun ticks until done and ends the run when the guard says so.
-func (c *container) guardRun(done <-chan struct{}) {
+// guardRun looks at the run every few milliseconds until done, and ends it when
+// something is wrong or its time is over.
+//
+// It sleeps in a system call and not in a ticker: Go's timers belong to a P, and
+// the tracing thread keeps one without ever looking at its timers while the guest
+// computes. A timer that lies there, or that nobody polls for, never fires.
+func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 	g := &guard{pulse: c.kern.Pulse, look: lookAt, note: func(s string) {
 		if c.spec.Verbose {
 			tid, _ := c.kern.Pulse()
 			c.say("note: %s, at %s; if it waits there for another thread, --spin-limit ends the run", s, c.place(tid, c.kern.Where()))
 		}
 	}}
-	t := time.NewTicker(stuckTick)
-	defer t.Stop()
 	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time}
-	spin := time.NewTicker(spinTick)
-	defer spin.Stop()
-	mem := time.NewTicker(memoryTick)
-	defer mem.Stop()
-	if c.spec.Memory <= 0 {
-		mem.Stop()
-	}
-	for {
-		var err error
+	deadline, timed := ctx.Deadline()
+	nap := unix.NsecToTimespec(spinTick.Nanoseconds())
+	for n := time.Duration(1); ; n++ {
+		_ = unix.Nanosleep(&nap, nil) // a signal ends it early: the next look is then a little sooner
 		select {
 		case <-done:
 			return
-		case <-t.C:
-			err = g.tick()
-		case <-spin.C:
-			c.kern.Remind()
-			if err = w.tick(); err != nil {
-				err = c.spinError(err)
-			}
-		case <-mem.C:
+		default:
+		}
+		c.kern.Remind()
+		err := w.tick()
+		if err != nil {
+			err = c.spinError(err)
+		}
+		if err == nil && c.spec.Memory > 0 && n%(memoryTick/spinTick) == 0 {
 			err = c.memoryErr()
+		}
+		if err == nil && n%(stuckTick/spinTick) == 0 {
+			err = g.tick()
+		}
+		if err == nil && timed && time.Until(deadline) <= 0 {
+			err = ErrTimeout
 		}
 		if err != nil {
 			c.kern.Stop(err)
