@@ -300,8 +300,11 @@ func TestGC(t *testing.T) {
 // What is damaged is an error, never something else that was not asked for.
 func TestDamage(t *testing.T) {
 	for name, damage := range map[string]func(s *Store, img Image) error{
-		"blob gone":    func(s *Store, img Image) error { return os.Remove(oneBlob(s)) },
-		"blob cut off": func(s *Store, img Image) error { return os.Truncate(oneBlob(s), 3) },
+		"blob gone": func(s *Store, img Image) error { return os.Remove(oneBlob(s)) },
+		"blob cut off": func(s *Store, img Image) error {
+			must(t, os.Chmod(oneBlob(s), 0o600)) // for a plain user
+			return os.Truncate(oneBlob(s), 3)
+		},
 		"blob changed": func(s *Store, img Image) error {
 			must(t, os.Chmod(oneBlob(s), 0o600))
 			return os.WriteFile(oneBlob(s), []byte("evil!"), 0o400)
