@@ -14,11 +14,16 @@ var errNoText = errors.New("the file may change")
 
 // watchText writes size bytes from offset off of the image's file with number ino
 // to w at offset at, zeros behind its end. From then on the first change of such a file
-// stores 1 into the word of w at changed, before the change is made.
+// stores 1 into the word of w at changed, before the change is made. With size 0 there is
+// nothing to write but that.
 func (f *fsys) watchText(ino uint64, off, size int64, w *os.File, at, changed int64) error {
 	n := f.findIno(ino)
-	if n == nil || !n.isReg() || n.lower == nil || n.data != nil || f.mapped[ino] || size <= 0 || size > maxText {
+	if n == nil || !n.isReg() || n.lower == nil || n.data != nil || f.mapped[ino] || size < 0 || size > maxText {
 		return fmt.Errorf("detfs: inode %d: %w", ino, errNoText)
+	}
+	if size == 0 {
+		f.watch(ino, w, changed)
+		return nil
 	}
 	b := make([]byte, size)
 	if _, err := f.readNode(n, b, off); err != nil {
@@ -27,6 +32,12 @@ func (f *fsys) watchText(ino uint64, off, size int64, w *os.File, at, changed in
 	if k, err := w.WriteAt(b, at); err != nil || k != len(b) {
 		return fmt.Errorf("detfs: copy of inode %d: %w", ino, err)
 	}
+	f.watch(ino, w, changed)
+	return nil
+}
+
+// watch is that part of watchText that waits for changes.
+func (f *fsys) watch(ino uint64, w *os.File, changed int64) {
 	if f.texts == nil {
 		f.texts = map[uint64]bool{}
 	}
@@ -37,7 +48,6 @@ func (f *fsys) watchText(ino uint64, off, size int64, w *os.File, at, changed in
 		// The guest can cut the file off: then nobody uses copies any more.
 		_, _ = syscall.Pwrite(int(w.Fd()), one[:], changed)
 	}
-	return nil
 }
 
 // maxText bounds what one call copies.

@@ -36,6 +36,7 @@
 #define NOW       208
 #define CHANGED   216
 #define SAVED_R9  224
+#define CPU       232
 #define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
 #define PATH      0x180f80
 #define FUTEXES   0x300
@@ -109,6 +110,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  map
 	CMPL CX, $13
 	JEQ  futex
+	CMPL CX, $14
+	JEQ  getcpu
 
 leave:
 	MOVL $STATE, R11
@@ -427,6 +430,42 @@ time:
 	MOVQ SAVED_DX(R11), DX
 	JMP  finish
 
+	// getcpu: the thread's CPU, of node 0. Where it is to be stored must be in what
+	// is left of the stack's page, which is there.
+getcpu:
+	MOVQ SAVED_SP(R11), CX
+	MOVQ CX, AX
+	ORQ  $4095, AX
+	SUBQ $3, AX
+	TESTQ DI, DI
+	JEQ  node
+	CMPQ DI, CX
+	JCS  leave
+	CMPQ DI, AX
+	JHI  leave
+node:
+	TESTQ SI, SI
+	JEQ  tell
+	CMPQ SI, CX
+	JCS  leave
+	CMPQ SI, AX
+	JHI  leave
+tell:
+	INCQ SERVED(R11)
+	TESTQ DI, DI
+	JEQ  first
+	MOVQ DI, CX
+	MOVL CPU(R11), AX
+	MOVL AX, (CX)
+first:
+	TESTQ SI, SI
+	JEQ  told
+	MOVQ SI, CX
+	MOVL $0, (CX)
+told:
+	XORL AX, AX
+	JMP  finish
+
 	// mmap: the dynamic linker maps the text of a library (_dl_map_segments, with
 	// or without MAP_DENYWRITE). If there is a copy for this place, that is mapped.
 map:
@@ -471,6 +510,8 @@ next:
 	JEQ  unmapped
 	CMPQ (CX), AX
 	JNE  other1
+	CMPQ 32(CX), $0 // nothing to be replaced in this file
+	JEQ  same
 	CMPQ 8(CX), DI
 	JNE  other1
 	CMPQ 16(CX), SI
@@ -512,6 +553,14 @@ found:
 	MOVQ SAVED_R10(R11), R10
 	MOVQ SAVED_R8(R11), R8
 	MOVQ SAVED_R9(R11), R9
+	JMP  finish
+same:
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ SAVED_R8(R11), R8
+	MOVQ SAVED_R9(R11), R9
+	MOVL $9, AX // mmap
+	SYSCALL
 	JMP  finish
 unmapped:
 	MOVQ SAVED_DX(R11), DX

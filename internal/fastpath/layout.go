@@ -68,6 +68,7 @@ const (
 	offNow       = 208 // the time when the thread was let go, ns since 1970
 	offJump      = 168 // where the code for rdtsc goes on
 	offChanged   = 216 // not 0: no Text may be used
+	offCPU       = 232 // the number of the CPU that the thread is on
 )
 
 // Class says how the region serves a call. The numbers are in code_amd64.s.
@@ -88,6 +89,7 @@ const (
 	Time            // time
 	Map             // mmap: of a library of which there is a Text
 	Futex           // futex: FUTEX_WAKE of a private one
+	GetCPU          // getcpu
 )
 
 // Calls that the code makes by itself.
@@ -150,6 +152,7 @@ func table() []served {
 		{280, Plain},    // utimensat
 		{295, File},     // preadv
 		{296, File},     // pwritev
+		{309, GetCPU},   // getcpu
 		{316, Plain},    // renameat2
 		{322, Plain},    // execveat
 		{439, Plain},    // faccessat2

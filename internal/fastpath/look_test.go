@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
+	"golang.org/x/sys/unix"
 
 	"dettrace/internal/cpu"
 	"dettrace/internal/cpusite"
@@ -178,5 +179,50 @@ func TestLookTraps(t *testing.T) {
 	old = []byte{0xb8, 1, 0, 0, 0, 0x0f, 0xa2}
 	if s := r.Look(0x5005, &cpusite.Site{Op: cpusite.CPUID, Size: 2, Before: 5, Old: old}); !bytes.Equal(s.New, []byte{0xb8, 1, 0, 0, 0, 0x0f, 0x32}) || s.Start != 0x5000 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A file of which nothing is to be replaced has an entry without a copy, which
+// a copy takes the place of.
+func TestClean(t *testing.T) {
+	r := modelRegion(t, cpu.Model{Vendor: "GenuineIntel"}, 1)
+	watched := 0
+	watch := func() error { watched++; return nil }
+	entry := func(i int) (ino, at uint64) {
+		b := r.mem[tableOffset+textEntry*i:]
+		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[32:])
+	}
+	for ino := uint64(7); ino < 9; ino++ {
+		if err := r.Clean(ino, watch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Clean(7, watch); err == nil || watched != 2 {
+		t.Errorf("%v, %d watched", err, watched)
+	}
+	old := []byte{0xb8, 1, 0, 0, 0, 0x0f, 0xa2}
+	s := r.Look(0x7000005, &cpusite.Site{Op: cpusite.CPUID, Size: 2, Before: 5, Old: old})
+	x, err := r.Copy(Text{Addr: 0x7000000, Size: 4096, Ino: 8}, false, []*Site{s}, func(at uint64) error {
+		_, err := unix.Pwrite(r.file, old, int64(at))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Sites[0x7000005] != s {
+		t.Error("the copy has no site")
+	}
+	got := make([]byte, len(old))
+	if _, err := unix.Pread(r.file, got, int64(x.At)); err != nil || !bytes.Equal(got, s.New) {
+		t.Errorf("%v, % x", err, got)
+	}
+	if ino, at := entry(0); ino != 7 || at != 0 {
+		t.Errorf("first: %d, %#x", ino, at)
+	}
+	if ino, at := entry(1); ino != 8 || at != x.At {
+		t.Errorf("second: %d, %#x", ino, at)
+	}
+	if ino, _ := entry(2); ino != 0 {
+		t.Errorf("third: %d", ino)
 	}
 }

@@ -40,6 +40,7 @@ type Region struct {
 	futexes   uint64 // what Futexes stored last
 	texts     []*Text
 	textBytes uint64
+	clean     []uint64 // by entry of the table: the file that needs no copy, or 0
 }
 
 // New fills the file that the guest's processes map. It keeps a mapping for as
@@ -63,7 +64,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	}
 	copy(mem[leavesOffset:], leaves)
 	for _, c := range table() {
-		if facts.HostTime && c.class >= Clock {
+		if facts.HostTime && c.class >= Clock && c.class != GetCPU {
 			continue
 		}
 		mem[classOffset+c.nr] = byte(c.class)
@@ -104,13 +105,14 @@ func (r *Region) guard(f func()) {
 }
 
 // Arm lets the next thread make up to n calls that are served. It is now, in ns
-// since 1970, and tsc since the boot; each call takes tick.
-func (r *Region) Arm(n int, now, tsc, tick int64) {
+// since 1970, and tsc since the boot; each call takes tick. The thread is on cpu.
+func (r *Region) Arm(n int, now, tsc, tick int64, cpu int) {
 	r.guard(func() {
 		r.armed = uint64(max(n, 0))
 		r.state.word(offNow).Store(uint64(now))
 		r.state.word(offTSC).Store(uint64(tsc))
 		r.state.word(offTick).Store(uint64(tick))
+		r.state.word(offCPU).Store(uint64(cpu))
 		r.state.word(offBudget).Store(r.armed)
 	})
 }

@@ -226,7 +226,7 @@ func TestFirst(t *testing.T) {
 
 func TestServedIsClamped(t *testing.T) {
 	r := newRegion(t)
-	r.Arm(5, 0, 0, 0)
+	r.Arm(5, 0, 0, 0, 0)
 	r.state.word(offServed).Store(3)
 	if n := r.Served(); n != 3 {
 		t.Errorf("%d", n)
@@ -238,7 +238,7 @@ func TestServedIsClamped(t *testing.T) {
 	if n := r.Served(); n != 0 {
 		t.Errorf("%d", n)
 	}
-	r.Arm(-1, 0, 0, 0)
+	r.Arm(-1, 0, 0, 0, 0)
 	r.state.word(offServed).Store(1)
 	if n := r.Served(); n != 0 {
 		t.Errorf("%d", n)

@@ -61,7 +61,7 @@ var ErrNoText = errors.New("no copy of this text")
 func (r *Region) Copy(t Text, linker bool, looks []*Site, content func(at uint64) error) (*Text, error) {
 	const page = 4096
 	end := FileSize + r.textBytes
-	if r.lost || len(r.texts) == maxTexts || t.Size == 0 || t.Size > maxTextSize || r.textBytes+t.Size > maxAllTexts ||
+	if r.lost || len(r.clean) == maxTexts && !slices.Contains(r.clean, t.Ino) || t.Size == 0 || t.Size > maxTextSize || r.textBytes+t.Size > maxAllTexts ||
 		t.Size%page != 0 || t.Addr%page != 0 || t.Offset%page != 0 {
 		return nil, ErrNoText
 	}
@@ -105,13 +105,41 @@ func (r *Region) Copy(t Text, linker bool, looks []*Site, content func(at uint64
 	}
 	r.textBytes += t.Size
 	r.texts = append(r.texts, &t)
-	i := tableOffset + textEntry*(len(r.texts)-1)
+	r.enter(t)
+	return &t, nil
+}
+
+// enter puts t into the table that the code reads, in the place of an entry that
+// says the file needs no copy.
+func (r *Region) enter(t Text) {
+	n := slices.Index(r.clean, t.Ino)
+	if n < 0 {
+		n = len(r.clean)
+		r.clean = append(r.clean, 0)
+	}
+	r.clean[n] = 0
+	if t.At == 0 {
+		r.clean[n] = t.Ino
+	}
+	i := tableOffset + textEntry*n
 	r.guard(func() {
 		for j, v := range []uint64{t.Ino, t.Addr, t.Size, t.Offset, t.At} {
 			binary.LittleEndian.PutUint64(r.mem[i+8*j:], v)
 		}
 	})
-	return &t, nil
+}
+
+// Clean lets the code map a file as it is, of which there is nothing to be
+// replaced. watch is to see to the word at ChangedOffset when the file changes.
+func (r *Region) Clean(ino uint64, watch func() error) error {
+	if r.lost || len(r.clean) == maxTexts || slices.Contains(r.clean, ino) || slices.ContainsFunc(r.texts, func(t *Text) bool { return t.Ino == ino }) {
+		return ErrNoText
+	}
+	if err := watch(); err != nil {
+		return err
+	}
+	r.enter(Text{Ino: ino})
+	return nil
 }
 
 // Text is the copy of the segment that is mapped at addr from offset of the file

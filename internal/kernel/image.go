@@ -210,7 +210,7 @@ func (k *Kernel) trappedInstruction(t *Task) (bool, error) {
 		size = 2
 	case n >= 3 && op[0] == 0x0f && op[1] == 0x01 && op[2] == 0xf9:
 		size = 3
-		t.regs.Rcx = 0 // IA32_TSC_AUX: CPU 0 of node 0
+		t.regs.Rcx = uint64(t.attr.CPUs.First()) // IA32_TSC_AUX: of node 0
 	default:
 		return false, nil
 	}

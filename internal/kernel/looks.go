@@ -29,6 +29,8 @@ type looks struct {
 	// the guest made itself was not looked through.
 	unproved map[string]map[cpusite.Op]int
 	made     bool
+	// clean counts mappings of files without such instructions, by inode number.
+	clean map[uint64]int
 }
 
 // lookHead is how much of a file tells which one it is: see cpusite.Result.BuildID.
@@ -151,14 +153,37 @@ func (k *Kernel) mapText(t *Task, f *file) verdict {
 		}
 	}
 	if len(sites) == 0 {
+		if len(r.Sites) == 0 {
+			k.cleanText(f)
+		}
 		return pass
 	}
 	t.onExit = func(t *Task) {
-		if at := t.result(); at > 0 {
-			k.replaceAt(t, sites, func(s *cpusite.Site) (uint64, bool) { return uint64(at) + uint64(s.Off-offset), true })
+		at := t.result()
+		if at <= 0 {
+			return
+		}
+		k.replaceAt(t, sites, func(s *cpusite.Site) (uint64, bool) { return uint64(at) + uint64(s.Off-offset), true })
+		if v, err := ptrace.FindVMA(t.tid, uint64(at)); err == nil && k.fast != nil {
+			k.wantText(t, v)
 		}
 	}
 	return toExit
+}
+
+// cleanText lets the region map a file by itself that has been met often and
+// has nothing in it to be replaced.
+func (k *Kernel) cleanText(f *file) {
+	if k.fast == nil || k.cfg.CopyText == nil {
+		return
+	}
+	ino := fdinfoNumber(f.fd, "ino:\t")
+	if k.looks.clean == nil {
+		k.looks.clean = map[uint64]int{}
+	}
+	if k.looks.clean[ino]++; ino != 0 && k.looks.clean[ino] == copyAfter {
+		_ = k.fast.Clean(ino, func() error { return k.cfg.CopyText(ino, 0, 0, 0, fastpath.ChangedOffset) }) // else it stops
+	}
 }
 
 // replaceAt replaces sites at the addresses that at says, in memory that has
@@ -251,7 +276,7 @@ func (k *Kernel) look(t *Task, code []byte) (size uint64) {
 			k.log.printf(k.Now()-k.cfg.Epoch, t, "%s", op)
 		}
 	case cpusite.RDPID:
-		setNumber(r, code, 0) // CPU 0 of node 0
+		setNumber(r, code, uint64(t.attr.CPUs.First())) // of node 0
 	default:
 		return 0
 	}

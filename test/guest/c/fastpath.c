@@ -231,12 +231,13 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316};
-		long nr = nrs[pick(33)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309};
+		long nr = nrs[pick(34)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
 		case SYS_clock_gettime: a = (long)pick(14) - 2, b = memory(); break;
+		case SYS_getcpu: a = pick(2) ? memory() : 0, b = pick(2) ? memory() : 0; break;
 		case SYS_gettimeofday: a = memory(), b = pick(3) ? 0 : memory(); break;
 		case SYS_time: a = pick(2) ? 0 : memory(); break;
 		case SYS_write: a = descriptor(), b = source(), c = size(); break;
