@@ -147,10 +147,20 @@ func callName(nr int) string {
 // guardRun looks at the run every few milliseconds until done, and ends it when
 // something is wrong or its time is over.
 //
-// It sleeps in a system call and not in a ticker: Go's timers belong to a P, and
-// the tracing thread keeps one without ever looking at its timers while the guest
-// computes. A timer that lies there, or that nobody polls for, never fires.
+// It reads a timerfd and has no ticker: Go's timers belong to a P, and the tracing
+// thread keeps one without ever looking at its timers while the guest computes. A
+// timer that lies there, or that nobody polls for, never fires; but descriptors the
+// runtime's monitor polls itself, every 10 ms. (A sleep in a system call would keep
+// that monitor awake, which a CPU that is shared with others does not bear.)
 func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
+	clock, err := ticks(spinTick)
+	if err != nil {
+		c.kern.Stop(err)
+		c.box.Kill()
+		return
+	}
+	defer clock.Close() // only read: nothing can be lost
+	var expired [8]byte
 	g := &guard{pulse: c.kern.Pulse, look: lookAt, note: func(s string) {
 		if c.spec.Verbose {
 			tid, _ := c.kern.Pulse()
@@ -159,18 +169,18 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 	}}
 	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time}
 	deadline, timed := ctx.Deadline()
-	nap := unix.NsecToTimespec(spinTick.Nanoseconds())
 	for n := time.Duration(1); ; n++ {
-		_ = unix.Nanosleep(&nap, nil) // a signal ends it early: the next look is then a little sooner
+		_, err := clock.Read(expired[:])
 		select {
 		case <-done:
 			return
 		default:
 		}
 		c.kern.Remind()
-		err := w.tick()
-		if err != nil {
-			err = c.spinError(err)
+		if err == nil {
+			if err = w.tick(); err != nil {
+				err = c.spinError(err)
+			}
 		}
 		if err == nil && c.spec.Memory > 0 && n%(memoryTick/spinTick) == 0 {
 			err = c.memoryErr()
@@ -187,4 +197,18 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// ticks is a timerfd that becomes readable every d.
+func ticks(d time.Duration) (*os.File, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("timerfd: %w", err)
+	}
+	every := unix.NsecToTimespec(d.Nanoseconds())
+	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("timerfd: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "timerfd"), nil
 }
