@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -126,6 +127,12 @@ func (r *Region) Served() (n int) {
 		}
 	})
 	return n
+}
+
+// SyscallAddr is where in every process that has the region a system call
+// instruction is.
+func (r *Region) SyscallAddr() uint64 {
+	return Base + uint64(bytes.Index(text(codeAddr()), []byte{0x0f, 0x05}))
 }
 
 // NoOpen ends the serving of calls that open files.

@@ -206,7 +206,7 @@ func (k *Kernel) adopt(tid int, parent, from *Process) error {
 	}
 	if from != nil {
 		p.comm, p.groups, p.tunables, p.limits = from.comm, from.groups, from.tunables, from.limits
-		p.vdsoBase, p.program = from.vdsoBase, from.program
+		p.vdsoBase, p.program, p.interprets = from.vdsoBase, from.program, from.interprets
 		p.mm.fast, p.mm.barriers = from.mm.fast.fork(), from.mm.barriers
 		p.segv = from.segv.inherit(0)
 		k.shmFork(from.mm, p.mm)

@@ -243,7 +243,7 @@ func New(cfg Config) (*Kernel, error) {
 		return nil, err
 	}
 	k.norm = k.newNormaliser()
-	k.norm.Original = k.original
+	k.norm.Original, k.norm.Hidden = k.original, k.hidden
 	k.norm.Random = func(p []byte) { copy(p, k.random(nil, len(p), "uuid of /proc")) }
 	k.inodes.init()
 	k.inet = inet.NewTable(k.inetAlive)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"bytes"
 	"cmp"
+	"debug/elf"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -29,6 +30,8 @@ type looks struct {
 	// the guest made itself was not looked through.
 	unproved map[string]map[cpusite.Op]int
 	made     bool
+	// left counts those in text that interpreters mapped, as unproved does.
+	left map[string]map[cpusite.Op]int
 	// clean counts mappings of files without such instructions, by inode number.
 	clean map[uint64]int
 }
@@ -95,6 +98,7 @@ func (k *Kernel) replaceLooks(t *Task, phdr, linker uint64) {
 	}
 	heads := make([]byte, len(bases)*lookHead)
 	n := ptrace.ReadMems(t.tid, bases, lookHead, heads)
+	t.proc.interprets = linker == 0 && n > 0 && elfType(heads) == elf.ET_EXEC
 	for i, base := range bases[:n] {
 		head := heads[i*lookHead:][:lookHead]
 		r := k.text(head, func() (uint64, string) { return mappedFile(t.tid, base) })
@@ -133,8 +137,29 @@ func mappedFile(tid int, addr uint64) (ino uint64, name string) {
 	return 0, ""
 }
 
+// elfType is the type of the ELF file that begins with head.
+func elfType(head []byte) elf.Type { return elf.Type(binary.LittleEndian.Uint16(head[16:])) }
+
+// leave notes sites that stay as they are.
+func (l *looks) leave(name string, sites []cpusite.Site) {
+	if l.left[name] != nil {
+		return
+	}
+	ops := map[cpusite.Op]int{}
+	for _, s := range sites {
+		ops[s.Op]++
+	}
+	if l.left == nil {
+		l.left = map[string]map[cpusite.Op]int{}
+	}
+	l.left[name] = ops
+}
+
 // mapText looks through a file of the tree, part of which t is about to map
-// executable, and replaces at the end of the call.
+// executable, and replaces at the end of the call. It does not in a program at
+// fixed addresses that has no dynamic linker: what such a program maps it hardly
+// runs. Valgrind is one, which translates the text and would follow a jump into
+// the region as if it were the program's.
 func (k *Kernel) mapText(t *Task, f *file) verdict {
 	head := make([]byte, lookHead)
 	n, err := unix.Pread(f.fd, head, 0)
@@ -156,6 +181,10 @@ func (k *Kernel) mapText(t *Task, f *file) verdict {
 		if len(r.Sites) == 0 {
 			k.cleanText(f)
 		}
+		return pass
+	}
+	if t.proc.interprets {
+		k.looks.leave(f.link(), sites)
 		return pass
 	}
 	t.onExit = func(t *Task) {
@@ -335,6 +364,13 @@ func (k *Kernel) VisibleCPU() []string {
 		for op := cpusite.CPUID; op <= cpusite.RDPID; op++ {
 			if n := k.looks.unproved[name][op]; n > 0 && (op != cpusite.CPUID || !k.faults) {
 				list = append(list, op.String()+", if that is what stands in "+name+" ("+itoa(n)+")")
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.looks.left)) {
+		for op := cpusite.CPUID; op <= cpusite.RDPID; op++ {
+			if n := k.looks.left[name][op]; n > 0 && (op != cpusite.CPUID || !k.faults) {
+				list = append(list, op.String()+" in "+name+" ("+itoa(n)+"), mapped by a static program that may interpret it")
 			}
 		}
 	}

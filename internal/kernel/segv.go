@@ -114,16 +114,32 @@ func (k *Kernel) setSegv(t *Task, a *segvAction) error {
 	return k.callInGuest(t, unix.SYS_RT_SIGACTION, uint64(unix.SIGSEGV), addr, 0, 8)
 }
 
-// callInGuest lets t make a call, at the system call instruction of our vDSO,
-// and puts its registers back.
-func (k *Kernel) callInGuest(t *Task, nr int, args ...uint64) error {
-	if t.proc.vdsoBase == 0 {
-		return nil
+// callAddr is a system call instruction in t's memory: that of our vDSO or,
+// where the guest has none of it any more (Valgrind's programs), one in the
+// region. 0: the guest wrote over both.
+func (k *Kernel) callAddr(t *Task) uint64 {
+	list := make([]uint64, 0, 2)
+	if t.proc.vdsoBase != 0 {
+		list = append(list, t.proc.vdsoBase+k.vdsoCall)
 	}
+	if k.cfg.Fast != nil && t.proc.mm.fast.mapped {
+		list = append(list, k.cfg.Fast.SyscallAddr())
+	}
+	for _, at := range list {
+		if code := [2]byte{}; t.read(at, code[:]) && code == [2]byte{0x0f, 0x05} {
+			return at
+		}
+	}
+	return 0
+}
+
+// callInGuest lets t make a call and puts its registers back. Without an
+// instruction to make it with, the guest keeps what the kernel left.
+func (k *Kernel) callInGuest(t *Task, nr int, args ...uint64) error {
 	base := t.regs
-	at := t.proc.vdsoBase + k.vdsoCall
-	if code := [2]byte{}; !t.read(at, code[:]) || code != [2]byte{0x0f, 0x05} {
-		return nil // the guest wrote over it, and keeps what the kernel left
+	at := k.callAddr(t)
+	if at == 0 {
+		return nil
 	}
 	mask, err := ptrace.SigMask(t.tid)
 	if err != nil {

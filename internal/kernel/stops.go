@@ -70,7 +70,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		p.mm.fast, p.mm.barriers = t.proc.mm.fast.fork(), t.proc.mm.barriers
 	}
 	k.shmFork(t.proc.mm, p.mm)
-	p.vdsoBase, p.over = t.proc.vdsoBase, t.proc.over
+	p.vdsoBase, p.over, p.interprets = t.proc.vdsoBase, t.proc.over, t.proc.interprets
 	p.segv = t.proc.segv.inherit(flags)
 	p.kin = t.proc.kin.child()
 	c := k.newTask(tid, p)

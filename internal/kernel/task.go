@@ -118,12 +118,15 @@ type Process struct {
 	over      vdso.Overlay // what that exec mapped over its text
 	phdr      uint64       // that program's headers
 	linker    uint64       // and its dynamic linker, or 0
-	segv      *segvAction
-	tunables  procfs.Tunables
-	limits    limits
-	killed    bool           // SIGKILL may come from within the container
-	deathKill bool           // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
-	attr      schedattr.Attr // of the leader, once it is dead
+	// interprets is set for programs that may run text otherwise than by the
+	// CPU: see mapText.
+	interprets bool
+	segv       *segvAction
+	tunables   procfs.Tunables
+	limits     limits
+	killed     bool           // SIGKILL may come from within the container
+	deathKill  bool           // SIGKILL comes when the parent ends (PR_SET_PDEATHSIG)
+	attr       schedattr.Attr // of the leader, once it is dead
 
 	zombies []zombie // children that have ended
 	// oddChildren: zombies is not all that a wait may find. A child was stopped

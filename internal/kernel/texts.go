@@ -137,6 +137,13 @@ func (k *Kernel) free(t *Task, s *fastpath.Site) bool {
 	return true
 }
 
+// hidden reports whether the files of /proc leave out a mapping: the region is
+// not there for the guest, as it is not without fast paths. Debuggers and
+// Valgrind open what they see mapped.
+func (k *Kernel) hidden(name string, addr uint64) bool {
+	return k.cfg.Fast != nil && name == k.cfg.RegionPath && addr >= fastpath.Base && addr < fastpath.End
+}
+
 // original tells what the copy at addr, and offset of the file name if that is
 // known, stands for in the files of /proc.
 func (k *Kernel) original(name string, addr, offset uint64) (procfs.Mapped, bool) {

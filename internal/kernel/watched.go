@@ -43,7 +43,7 @@ const maxWatches = 16
 // watchCode takes the right to execute from a mapping that t is about to make.
 func (k *Kernel) watchCode(t *Task) verdict {
 	m := &t.proc.mm.fast
-	if m.watches >= maxWatches || k.cfg.Fast == nil {
+	if m.watches >= maxWatches || k.cfg.Fast == nil || k.callAddr(t) == 0 {
 		k.looks.made = true
 		return pass
 	}

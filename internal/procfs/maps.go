@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,10 +111,15 @@ func maps(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 		if !ok {
 			return nil, false
 		}
-		out = n.virtual(m).append(out)
+		if !n.hidden(m) {
+			out = n.virtual(m).append(out)
+		}
 	}
 	return out, true
 }
+
+// hidden reports whether the guest is not shown m.
+func (n *Normaliser) hidden(m mapping) bool { return n.Hidden != nil && n.Hidden(m.name, m.start) }
 
 // smapsZero are the counters of proc_pid_smaps(5), all zero: they depend on
 // the page cache and on memory pressure.
@@ -139,10 +145,13 @@ func appendCounter(out []byte, key string, kb uint64) []byte {
 // smaps implements proc_pid_smaps(5).
 func smaps(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 	var out []byte
-	open := false
+	open, hidden := false, false
 	for _, l := range splitLines(raw) {
 		if m, ok := parseMapping(string(l)); ok {
 			open = true
+			if hidden = n.hidden(m); hidden {
+				continue
+			}
 			out = n.virtual(m).append(out)
 			out = appendCounter(out, "Size", (m.end-m.start)>>10)
 			out = appendCounter(out, "KernelPageSize", n.m.PageSize>>10)
@@ -155,6 +164,9 @@ func smaps(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 		}
 		if !open {
 			return nil, false
+		}
+		if hidden {
+			continue
 		}
 		if flags, ok := bytes.CutPrefix(l, []byte("VmFlags:")); ok {
 			out = append(out, "VmFlags:"...)
@@ -214,6 +226,9 @@ func numaMaps(n *Normaliser, _ where, raw []byte, _ Facts) ([]byte, bool) {
 		addr, err := strconv.ParseUint(f[0], 16, 64)
 		if err != nil {
 			return nil, false
+		}
+		if i := slices.IndexFunc(f, func(w string) bool { return strings.HasPrefix(w, "file=") }); i > 0 && n.hidden(mapping{start: addr, name: strings.TrimPrefix(f[i], "file=")}) {
+			continue
 		}
 		out = append(append(out, f[0]...), " default"...)
 		for _, w := range f[2:] {

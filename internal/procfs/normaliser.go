@@ -21,6 +21,10 @@ type Normaliser struct {
 	// Original, if not nil, tells what a mapping at addr of a file, from
 	// offset (0 if that is not known), stands for.
 	Original func(name string, addr, offset uint64) (Mapped, bool)
+
+	// Hidden, if not nil, tells that a mapping at addr of a file is ours and
+	// not shown.
+	Hidden func(name string, addr uint64) bool
 }
 
 // Mapped is where in which file a mapping begins.

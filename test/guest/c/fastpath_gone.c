@@ -36,6 +36,14 @@ static int lines(void)
 	return n;
 }
 
+static int pages(void)
+{
+	int n = 0;
+	for (char *q = base; q < base + size; q += 4096)
+		n += !msync(q, 4096, MS_ASYNC);
+	return n;
+}
+
 static int p[2];
 static void *reader(void *arg)
 {
@@ -99,6 +107,6 @@ int main(int argc, char **argv)
 	}
 	fflush(stdout);
 	calls("end");
-	printf("%d\n", lines());
+	printf("%d %d\n", lines(), pages());
 	return 0;
 }
