@@ -65,6 +65,7 @@ func scripts(t *testing.T, dir string) {
 		Setup: func(env *testscript.Env) error {
 			// The host's values that a run could learn are set here.
 			env.Setenv("HOSTVALUE", "from-the-host")
+			env.Setenv("HOSTILE", "exit 4 #\x1b[2J")
 			return nil
 		},
 	})

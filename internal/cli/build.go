@@ -22,6 +22,7 @@ import (
 	"dettrace/internal/output"
 	"dettrace/internal/redact"
 	"dettrace/internal/report"
+	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -164,6 +165,16 @@ type builder struct {
 	secrets  []string            // NAME=VALUE of all builds
 	placed   map[string][]string // host paths of the outputs of each build
 	results  []built
+	many     bool // the file has more than one build
+	ran      bool // the last one came so far that it was run
+}
+
+// choose are the flags that choose one build of the file.
+func (b *builder) choose(one buildfile.Build) []string {
+	if !b.many {
+		return nil
+	}
+	return []string{"--only=" + one.Name}
 }
 
 func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error) {
@@ -211,11 +222,22 @@ func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error
 	}
 	for _, one := range builds {
 		status, err := b.one(ctx, one)
+		repeat := ""
+		if b.ran && failed(status, err) {
+			repeat = rerun.Quote(append(append([]string{"dettrace", "build"}, b.choose(one)...), args...))
+		}
 		if err != nil && len(builds) > 1 {
 			err = hint.With(fmt.Errorf("build %s: %w", one.Name, err), hint.Of(err))
 		}
 		if err != nil || status != 0 {
-			return status, errors.Join(err, b.tell())
+			err = errors.Join(err, b.tell())
+			if err != nil && repeat != "" {
+				return status, &failedRun{err, repeat}
+			}
+			if repeat != "" {
+				a.say("repeat: %s", repeat)
+			}
+			return status, err
 		}
 	}
 	if err := b.writeLock(builds); err != nil {
@@ -254,6 +276,7 @@ func (b *builder) hide(file string) error {
 	if err != nil {
 		return err
 	}
+	b.many = len(all) > 1
 	b.made = []string{output.HostPattern("", b.lockPath)}
 	for _, one := range all {
 		for _, o := range one.Flags.Outputs {
@@ -280,6 +303,7 @@ func (b *builder) below(host string) []string {
 
 // one runs one build.
 func (b *builder) one(ctx context.Context, one buildfile.Build) (int, error) {
+	b.ran = false
 	spec, err := b.spec(one)
 	if err != nil {
 		return run.ExitFailure, err
@@ -313,6 +337,7 @@ func (b *builder) one(ctx context.Context, one buildfile.Build) (int, error) {
 		return nil
 	}
 	result, err := b.do(ctx, spec)
+	b.ran = true
 	if err != nil || result.Status != 0 {
 		if err != nil && result.Status == 0 {
 			result.Status = run.ExitFailure

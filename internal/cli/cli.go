@@ -44,12 +44,16 @@ func (a App) Main(ctx context.Context, args []string) int {
 	return status
 }
 
-// Complain prints an error and, on a line of its own, its hint.
+// Complain prints an error and, each on a line of its own, its hint and what
+// repeats a run that failed.
 func Complain(w io.Writer, err error) {
 	// Nothing can be done about a closed standard error.
 	_, _ = fmt.Fprintf(w, "dettrace: error: %s\n", err)
 	if advice := hint.Of(err); advice != "" {
 		_, _ = fmt.Fprintf(w, "dettrace: hint: %s\n", advice)
+	}
+	if line := repeatOf(err); line != "" {
+		_, _ = fmt.Fprintf(w, "dettrace: repeat: %s\n", line)
 	}
 }
 

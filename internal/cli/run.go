@@ -31,7 +31,8 @@ copy-on-write: nothing on the host changes unless --output, --write-back or
 
 The exit status is the command's (128+N when signal N killed it). Dettrace's
 own: 124 timeout, 125 failure of dettrace, 126 found but not executable,
-127 not found.`,
+127 not found. When it is not 0, the last line on standard error is the one
+that repeats the run; --quiet leaves it away.`,
 		Example: `  dettrace run -- make
   dettrace run -o hello -- make hello
   dettrace run -o '../*.deb' --image ./trixie -- dpkg-buildpackage -us -uc -b
@@ -116,6 +117,14 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 	}
 	if hint.Of(err) == "" {
 		err = hint.With(err, a.execAdvice(err, spec))
+	}
+	if failed(result.Status, err) && !flags.Quiet {
+		line := repeatLine(cmd.Flags(), spec, flags, args)
+		if err != nil && flags.Messages == "" {
+			return result.Status, &failedRun{err, line}
+		}
+		// Nothing can be done about a closed standard error.
+		_, _ = fmt.Fprintf(spec.Diag, "dettrace: repeat: %s\n", line)
 	}
 	return result.Status, err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"dettrace/internal/rerun"
@@ -40,7 +41,7 @@ func (p *Program) line(flags ...string) []string {
 // Run is a Run.
 func (p *Program) Run(ctx context.Context, seed uint64, s *schedule.File) (Outcome, error) {
 	base := filepath.Join(p.Dir, strconv.FormatInt(p.n.Add(1), 10))
-	saved, reported, given := base+".schedule", base+".report", base+".given"
+	saved, reported, given, messages := base+".schedule", base+".report", base+".given", base+".messages"
 	line := p.Line(seed)
 	if s != nil {
 		if err := writeSchedule(given, *s); err != nil {
@@ -49,17 +50,18 @@ func (p *Program) Run(ctx context.Context, seed uint64, s *schedule.File) (Outco
 		line = p.LineOf(given)
 	}
 	defer func() {
-		for _, f := range []string{saved, reported, given} {
+		for _, f := range []string{saved, reported, given, messages} {
 			_ = os.Remove(f) // the whole directory goes in the end
 		}
 	}()
 	both := rerun.NewDigest() // one for both streams: in the order of writing
 	one := rerun.Run{
-		Path: p.Path, Args: append([]string{"--save-schedule", saved}, line[2:]...),
+		Path: p.Path, Args: append([]string{"--save-schedule", saved, "--messages", messages}, line[2:]...),
 		Report: reported, Stdout: both, Stderr: both,
 	}
 	status, r, err := one.Do(ctx)
-	o := Outcome{Status: status, Output: both.Sum(), Tail: both.Tail(), Reason: r.Exit.Reason, Changes: r.Changes.Digest}
+	said, _ := os.ReadFile(messages) // of dettrace, which name flags that are not the same in two runs
+	o := Outcome{Status: status, Output: both.Sum(), Tail: both.Tail() + strings.ToValidUTF8(string(said), "\ufffd"), Reason: r.Exit.Reason, Changes: r.Changes.Digest}
 	if err != nil {
 		if o.Tail != "" && ctx.Err() == nil {
 			err = fmt.Errorf("%w: %s", err, o.Tail)

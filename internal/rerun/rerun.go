@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"dettrace/internal/report"
 )
@@ -101,10 +103,16 @@ func (d *Digest) Tail() string {
 	return strings.ToValidUTF8(string(t), "\ufffd")
 }
 
-// Quote writes a command line as a shell reads it.
+// Quote writes a command line as a shell reads it, on one line and without bytes
+// that a terminal would obey: a word with such is written as $'...', which is in
+// POSIX since 2024 and older in bash, zsh, ksh and busybox.
 func Quote(args []string) string {
 	out := make([]string, len(args))
 	for i, a := range args {
+		if strings.IndexFunc(a, unprintable) >= 0 {
+			out[i] = escape(a)
+			continue
+		}
 		safe := a != "" && strings.IndexFunc(a, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r))
 		}) < 0
@@ -113,4 +121,33 @@ func Quote(args []string) string {
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
+
+// escape writes s as $'...', bytes that cannot be printed as three octal digits.
+func escape(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\'' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case unprintable(r):
+			for _, c := range []byte(s[:n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		default:
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	b.WriteString("'")
+	return b.String()
 }

@@ -62,6 +62,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.BoolVar(&f.Strict, "strict", false, "end the run at the first thing that is not controlled: a refused call, a door that is used")
 	fs.StringVar(&f.Progress, "progress", "auto", "`HOW` to show how far the run is, on standard error: auto (a line, on a terminal), plain, json or none")
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
+	fs.BoolVarP(&f.Quiet, "quiet", "q", false, "say nothing but errors on standard error: neither what changed nor what repeats a run that failed")
 	fs.SetInterspersed(false) // what follows the command belongs to it
 	fs.SortFlags = false      // the order above is the order to read them in
 }

@@ -18,6 +18,9 @@ func ProgressModes() []string { return []string{"auto", "plain", "json", "none"}
 // setProgress decides how progress is told. A line needs a terminal that can
 // erase it (TERM=dumb cannot). It has no colours, so NO_COLOR changes nothing.
 func setProgress(s *run.Spec, f Flags, host Host) error {
+	if f.Quiet && (f.Progress == "auto" || f.Progress == "") {
+		return nil
+	}
 	switch f.Progress {
 	case "auto", "":
 		term, _ := Lookup(host.Env, "TERM")

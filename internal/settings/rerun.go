@@ -37,7 +37,7 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 			}
 		case "epoch":
 			if f.Epoch == "now" {
-				value = time.Unix(0, spec.EpochNS).UTC().Format(time.RFC3339Nano)
+				value = nowText(spec)
 			}
 		case "secret":
 			if n, file, ok := strings.Cut(value, "="); ok {
@@ -49,6 +49,30 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 		out = append(out, "--"+name+"="+value)
 	}
 	return out
+}
+
+// Pinned are the flags args ("--NAME=VALUE") with which a run started in the
+// same directory is the one that spec describes, also at another time.
+func Pinned(args []string, spec run.Spec, f Flags) []string {
+	var out []string
+	for _, arg := range args {
+		switch name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "="); name {
+		case "image":
+			if spec.Store != "" {
+				arg = "--image=" + spec.Image
+			}
+		case "epoch":
+			if f.Epoch == "now" {
+				arg = "--epoch=" + nowText(spec)
+			}
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+func nowText(spec run.Spec) string {
+	return time.Unix(0, spec.EpochNS).UTC().Format(time.RFC3339Nano)
 }
 
 // GuestPaths makes paths or globs absolute as those of --output are; workdir is

@@ -14,7 +14,7 @@ func TestHostPaths(t *testing.T) {
 	noPath := []string{
 		"no-default-input", "input-mtime", "follow-inputs", "workdir", "entrypoint", "commit", "force", "output-on-failure", "write-back", "env", "env-host",
 		"epoch", "seed", "schedule-seed", "vary", "vary-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
-		"no-fast-paths", "profile", "timing", "verbose", "strict", "progress",
+		"no-fast-paths", "profile", "timing", "verbose", "quiet", "strict", "progress",
 		"cpu-model",
 	}
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -88,6 +88,7 @@ type Flags struct {
 	ListInputs      string
 	Messages        string
 	Verbose         bool
+	Quiet           bool
 	Preset          string
 	Strict          bool
 	Progress        string
@@ -113,6 +114,12 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 		Stdout:          host.Stdout,
 		Stderr:          host.Stderr,
 		Diag:            host.Stderr,
+	}
+	if f.Quiet {
+		if f.Verbose || f.Profile {
+			return run.Spec{}, errors.New("--quiet, and --verbose or --timing: one of them")
+		}
+		s.Diag = io.Discard
 	}
 	var err error
 	if s.Own, err = applyPreset(&f, host); err != nil {

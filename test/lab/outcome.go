@@ -33,14 +33,15 @@ type Observed struct {
 }
 
 // Observe runs the command line argv, whose dettrace run is argv[at:], with
-// env alone as its environment and a report in the directory scratch. A run
+// env alone as its environment and a report in the directory scratch, --quiet
+// because its own messages name flags that two runs need not share. A run
 // that takes longer than limit is killed.
 func Observe(argv []string, at int, env []string, scratch string, limit time.Duration) (Outcome, time.Duration, error) {
 	report := filepath.Join(scratch, "report.json")
 	if err := os.RemoveAll(report); err != nil {
 		return Outcome{}, 0, err
 	}
-	full := append(append(append([]string{}, argv[:at+2]...), "--report", report), argv[at+2:]...)
+	full := append(append(append([]string{}, argv[:at+2]...), "--report", report, "--quiet"), argv[at+2:]...)
 	cmd := exec.Command(full[0], full[1:]...)
 	var out, diag bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, &out, &diag, limit
