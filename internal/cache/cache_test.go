@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/effective"
 	"dettrace/internal/image"
 	"dettrace/internal/report"
 	"dettrace/internal/run"
@@ -164,7 +165,7 @@ func TestKey(t *testing.T) {
 		change(&s)
 		p, _, err := c.parts(&s, "empty")
 		must(t, err)
-		return keyOf(p)
+		return effective.Hash(p)
 	}
 	same := key(func(*run.Spec) {})
 	for name, change := range map[string]func(*run.Spec){

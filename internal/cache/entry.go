@@ -19,9 +19,6 @@ import (
 	"dettrace/internal/report"
 )
 
-// entrySchema changes with the meaning of an entry. It is part of every key.
-const entrySchema = "1"
-
 // entry is a stored run.
 type entry struct {
 	Parts   []Part              `json:"settings"`

@@ -3,38 +3,22 @@ package cache
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"dettrace/internal/cpu"
 	"dettrace/internal/digests"
+	"dettrace/internal/effective"
 	"dettrace/internal/image"
 	"dettrace/internal/run"
 )
 
-// Part is one setting that a result depends on. The value of a variable that
-// was taken from the host is a digest.
-type Part struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-// keyOf is the digest of parts.
-func keyOf(parts []Part) string {
-	h := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s%d:%s", len(p.Name), p.Name, len(p.Value), p.Value)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
+// Part is one setting that a result depends on.
+type Part = effective.Setting
 
 // watched is a file of the host that is digested before the run and must be
 // the same after it.
@@ -79,95 +63,21 @@ func (c *Cache) digestOf(path string) (string, watched, error) {
 	return d, w, nil
 }
 
-// parts are all settings of spec that a result depends on, in a fixed order,
-// and the files that stand behind them.
+// parts are all that a result of spec depends on but what it reads, in a fixed
+// order, and the files that stand behind them.
 func (c *Cache) parts(spec *run.Spec, stdin string) ([]Part, []watched, error) {
-	var parts []Part
 	var files []watched
-	add := func(name string, value any) { parts = append(parts, Part{name, fmt.Sprint(value)}) }
-	self, w, err := c.digestOf("/proc/self/exe")
+	digest := func(path string) (string, error) {
+		d, w, err := c.digestOf(path)
+		files = append(files, w)
+		return d, err
+	}
+	parts, err := effective.Host(digest)
 	if err != nil {
 		return nil, nil, err
 	}
-	files = append(files, w)
-	add("schema", entrySchema)
-	add("dettrace", self)
-	for _, f := range run.HostFacts() {
-		add("host "+f[0], f[1])
-	}
-	ref := spec.Image
-	if path, ok := strings.CutPrefix(ref, "tar:"); ok {
-		d, w, err := c.digestOf(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		files = append(files, w)
-		ref = "tar " + d
-	} else if strings.HasPrefix(ref, "dir:") {
-		ref = "dir" // what was read of it says more than its place
-	}
-	add("image", ref)
-	for _, in := range spec.Inputs {
-		add("input "+in.Guest, fmt.Sprintf("keep-mtime=%v follow=%v hide=%s", in.KeepMtime, in.Follow, list(in.Hide)))
-	}
-	add("working directory", spec.Workdir)
-	add("directories of the user", list(spec.Own))
-	add("command", list(spec.Command))
-	var names []string
-	for _, kv := range spec.Env {
-		name, value, _ := strings.Cut(kv, "=")
-		names = append(names, name)
-		if slices.Contains(spec.HostEnvNames, name) {
-			sum := sha256.Sum256([]byte(value))
-			value = "sha256:" + hex.EncodeToString(sum[:])
-		}
-		add("variable "+name, value)
-	}
-	add("order of variables", list(names))
-	add("epoch", spec.EpochNS)
-	add("seed", spec.Seed)
-	add("schedule", schedule(spec))
-	if spec.Vary != nil {
-		add("varied", spec.VaryText())
-		add("variables that are not varied", list(spec.DeclaredEnv))
-	}
-	add("CPUs", max(spec.CPUs, 1))
-	add("CPU", spec.CPU(cpu.Host()))
-	add("host name", spec.Hostname)
-	add("user", spec.User)
-	add("doors", list(spec.Allow))
-	if spec.Strict {
-		add("strict", true)
-	}
-	add("memory", spec.Memory)
-	add("pids", spec.Pids)
-	add("standard input", stdin)
-	var outs []string
-	for _, o := range spec.Outputs {
-		outs = append(outs, o.Guest)
-	}
-	// What was not asked for was not kept.
-	add("outputs", list(outs))
-	add("outputs on failure", spec.OutputOnFailure)
-	add("write back", spec.WriteBack)
-	add("save", spec.Save != "")
-	add("commit", spec.Commit != "")
-	return parts, files, nil
-}
-
-func list(words []string) string {
-	b, _ := json.Marshal(words) // strings always marshal
-	return string(b)
-}
-
-// schedule is the order of threads.
-func schedule(spec *run.Spec) string {
-	if spec.Schedule == nil {
-		return "seed " + strconv.FormatUint(spec.ScheduleSeed, 10)
-	}
-	h := sha256.New()
-	_ = spec.Schedule.Write(h) // a hash takes everything
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+	own, err := effective.Of(spec, stdin, digest)
+	return append(parts, own...), files, err
 }
 
 // errTerminal is standard input that nobody can give again.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/effective"
 	"dettrace/internal/run"
 )
 
@@ -53,7 +54,7 @@ func (c *Cache) Run(ctx context.Context, spec run.Spec, o Options, do Runner) (r
 	if file != nil {
 		files = append(files, *file)
 	}
-	key := keyOf(parts)
+	key := effective.Hash(parts)
 	if spec.Log == nil && spec.Trace == nil && !spec.Profile && spec.SaveSchedule == "" {
 		h, miss, err := c.lookup(key, parts, &spec)
 		if h != nil {

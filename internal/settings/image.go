@@ -144,7 +144,7 @@ func setCommand(s *run.Spec, f Flags, args []string) error {
 	}
 	s.Command = append(append([]string(nil), entry...), cmd...)
 	if len(s.Command) == 0 || s.Command[0] == "" {
-		return errNoCommand
+		return ErrNoCommand
 	}
 	return nil
 }

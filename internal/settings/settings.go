@@ -94,8 +94,8 @@ type Flags struct {
 	Progress        string
 }
 
-// errNoCommand is the error of `dettrace run` without a command.
-var errNoCommand = hint.With(errors.New("no command given"), "for example: dettrace run -- make")
+// ErrNoCommand is the error of a run without a command.
+var ErrNoCommand = hint.With(errors.New("no command given"), "for example: dettrace run -- make")
 
 // Resolve makes the Spec. The files behind Log and Stdin are not opened here:
 // see Files.
