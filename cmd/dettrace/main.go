@@ -14,7 +14,6 @@ import (
 	"dettrace/internal/detfs"
 	"dettrace/internal/perturb"
 	"dettrace/internal/run"
-	"dettrace/internal/sandbox"
 	"dettrace/internal/settings"
 )
 
@@ -34,8 +33,6 @@ func hiddenCommand(name string) func(args []string) int {
 	switch name {
 	case detfs.ServerCommand:
 		return detfs.ServerMain
-	case sandbox.StageCommand:
-		return sandbox.StageMain
 	case perturb.Command:
 		return func(args []string) int { return perturb.Main(args, os.Environ()) }
 	}

@@ -1,11 +1,12 @@
 // Package initproc builds the program that runs as the guest's pid 1.
 //
-// A Go program cannot stay pid 1: its runtime starts threads when it likes,
-// and each takes a number out of the guest's pid namespace. So the stage of
-// package sandbox replaces itself by this program, a static ELF file of one
-// page of text with no runtime, which
+// A Go program cannot be pid 1: its runtime starts threads when it likes, and
+// each takes a number out of the guest's pid namespace. And its start costs more
+// than all that has to be done. So the first process of the container is this
+// program, a static ELF file of one page of text with no runtime, which
 //
-//   - waits until every thread number of the stage has been given back,
+//   - makes the system calls of a Script, with which package sandbox sets the
+//     container up,
 //   - forks pid 2, which drops its privileges, announces itself on the control
 //     socket and waits for the supervisor to take it over by ptrace,
 //   - then blocks in read(2) on the control socket: a decimal number is

@@ -9,9 +9,10 @@ import (
 // also in init_amd64.s.
 const (
 	textBase   = 0x400000
+	scriptBase = 0x500000 // up to dataBase
 	dataBase   = 0x600000
 	pageSize   = 4096
-	headerSize = 64 + 3*56 // ELF header, three program headers
+	headerSize = 64 + 4*56 // ELF header, four program headers
 	scratchLen = 4 << 20
 )
 
@@ -31,14 +32,20 @@ func Build(p *Params) Image {
 	dataOff := roundUp(textEnd, pageSize)
 	scratch := dataBase + roundUp(uint64(len(data)), pageSize)
 
-	f := make([]byte, dataOff+uint64(len(data)))
+	script := p.Script.encode()
+	scriptOff := dataOff + roundUp(uint64(len(data)), pageSize)
+
+	f := make([]byte, scriptOff+uint64(len(script)))
 	putHeader(f, textBase+entry)
 	putSegment(f[64:], segment{kind: ptLoad, flags: pfR | pfX, vaddr: textBase, fileLen: textEnd, memLen: textEnd})
 	putSegment(f[64+56:], segment{kind: ptLoad, flags: pfR | pfW, off: dataOff, vaddr: dataBase,
 		fileLen: uint64(len(data)), memLen: scratch + scratchLen - dataBase})
 	putSegment(f[64+2*56:], segment{kind: ptGNUStack, flags: pfR | pfW})
+	putSegment(f[64+3*56:], segment{kind: ptLoad, flags: pfR | pfW, off: scriptOff, vaddr: scriptBase,
+		fileLen: uint64(len(script)), memLen: dataBase - scriptBase}) // the guest sees pid 1's size
 	copy(f[entry:], text)
 	copy(f[dataOff:], data)
+	copy(f[scriptOff:], script)
 	return Image{
 		File:        f,
 		SyscallAddr: textBase + entry + uint64(bytes.Index(text, []byte{0x0f, 0x05})),
@@ -75,7 +82,7 @@ func putHeader(b []byte, entry uint64) {
 	le.PutUint64(b[32:], 64) // program headers follow
 	le.PutUint16(b[52:], 64)
 	le.PutUint16(b[54:], 56)
-	le.PutUint16(b[56:], 3)
+	le.PutUint16(b[56:], 4)
 }
 
 func putSegment(b []byte, s segment) {

@@ -25,7 +25,20 @@
 #define P_MSG     192
 #define P_ONELEN  224
 #define P_FIRST   232
+#define P_STEP    240
+#define P_STEPEND 248
 #define P_GROUPS  256
+
+// Offsets in a step of the script; see script.go.
+#define S_NR      0
+#define S_ARGS    8
+#define S_FROM    56
+#define S_SAVE    64
+#define S_ALLOW   72
+#define S_SKIP    80
+#define S_UNLESS  88
+#define S_LEAST   96
+#define S_SIZE    104
 
 // func code()
 TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
@@ -45,58 +58,60 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	MOVQ $8, R10
 	SYSCALL
 
-	// pread64(lastpid): the highest thread id the stage ever used.
-	MOVQ $1, R13
-	MOVQ $17, AX
-	MOVQ P_LASTPID(BX), DI
-	LEAQ P_MSG(BX), SI
-	MOVQ $32, DX
-	XORQ R10, R10
-	SYSCALL
+	// The script (script.go): R12 is the step.
+	MOVQ P_STEP(BX), R12
+step:
+	CMPQ R12, P_STEPEND(BX)
+	JCC  free
+	MOVQ S_UNLESS(R12), AX
+	MOVQ (AX), AX
 	TESTQ AX, AX
-	JLE  fail
-	LEAQ P_MSG(BX), SI
-	XORQ R14, R14
-digit:
-	MOVBLZX (SI), CX
-	SUBQ $48, CX
-	CMPQ CX, $9
-	JHI  parsed
-	IMULQ $10, R14
-	ADDQ CX, R14
-	INCQ SI
-	JMP  digit
+	JLT  next
+	MOVQ S_FROM(R12), R14
+	MOVQ S_ARGS(R12), DI
+	TESTQ $1, R14
+	JEQ  arg1
+	MOVQ (DI), DI
+arg1:
+	MOVQ (S_ARGS+8)(R12), SI
+	TESTQ $2, R14
+	JEQ  arg2
+	MOVQ (SI), SI
+arg2:
+	MOVQ (S_ARGS+16)(R12), DX
+	MOVQ (S_ARGS+24)(R12), R10
+	MOVQ (S_ARGS+32)(R12), R8
+	MOVQ (S_ARGS+40)(R12), R9
+	MOVQ S_NR(R12), AX
+	SYSCALL
+	MOVQ S_SAVE(R12), CX
+	MOVQ AX, (CX)
+	CMPQ AX, S_LEAST(R12)
+	JGE  next
 
-	// execve(2) returns before the numbers of the stage's other threads are
-	// given back (release_task frees them outside the lock that wakes us).
-	// fcntl(F_SETOWN) finds a number exactly as long as it is taken.
-parsed:
-	MOVQ $2, R12
-number:
-	CMPQ R12, R14
-	JGT  free
-	MOVQ $72, AX
-	MOVQ P_CTL(BX), DI
-	MOVQ $8, SI
-	MOVQ R12, DX
-	SYSCALL
-	CMPQ AX, $-3
-	JEQ  given
-	MOVQ $24, AX
-	SYSCALL
-	JMP  number
-given:
-	INCQ R12
-	JMP  number
+	// An error that the step allows?
+	MOVQ AX, CX
+	NEGQ CX
+	MOVQ S_ALLOW(R12), DX
+allow:
+	TESTQ DX, DX
+	JEQ  failed
+	MOVWLZX DX, R8
+	SHRQ $16, DX
+	CMPQ R8, CX
+	JNE  allow
+	ADDQ S_SKIP(R12), R12
+next:
+	ADDQ $S_SIZE, R12
+	JMP  step
+failed:
+	// Steps of the script are told by their offset; see steps.go.
+	MOVQ R12, R13
+	SUBQ P_STEP(BX), R13
+	ADDQ $0x100000, R13
+	JMP  fail
 
 free:
-	// fcntl(F_SETOWN, 0)
-	MOVQ $72, AX
-	MOVQ P_CTL(BX), DI
-	MOVQ $8, SI
-	XORQ DX, DX
-	SYSCALL
-
 	// pwrite64(lastpid, "1"): the next fork makes pid 2 (Params.FirstPid).
 	MOVQ $2, R13
 	MOVQ $18, AX

@@ -16,10 +16,11 @@ const (
 type Params struct {
 	UID, GID  uint32
 	Groups    []uint32
-	SetGroups bool   // false where the user namespace denies setgroups(2)
-	ChildCaps uint64 // capabilities of pid 2 while it is uid 0, as a bit set
-	InitCaps  uint64 // capabilities pid 1 keeps
-	FirstPid  int    // number of pid 2, if it shall be another; 0: 2
+	SetGroups bool    // false where the user namespace denies setgroups(2)
+	ChildCaps uint64  // capabilities of pid 2 while it is uid 0, as a bit set
+	InitCaps  uint64  // capabilities pid 1 keeps
+	FirstPid  int     // number of pid 2, if it shall be another; 0: 2
+	Script    *Script // what comes before pid 2; nil: nothing
 }
 
 // Offsets in the parameter block; the same numbers are in init_amd64.s.
@@ -37,6 +38,8 @@ const (
 	offName     = 112
 	offOneLen   = 224
 	offFirst    = 232
+	offStep     = 240
+	offStepEnd  = 248
 	offSigIgn   = 152
 	offGroups   = 256
 
@@ -66,6 +69,8 @@ func (p *Params) encode() []byte {
 	le.PutUint64(b[offFirst:], uint64(first))
 	copy(b[offName:], "init")
 	le.PutUint64(b[offSigIgn:], sigIgn)
+	le.PutUint64(b[offStep:], p.Script.first())
+	le.PutUint64(b[offStepEnd:], p.Script.end())
 	for i, g := range p.Groups {
 		le.PutUint32(b[offGroups+4*i:], g)
 	}

@@ -1,10 +1,10 @@
 // Package sandbox makes the container: namespaces, mounts, ids, limits and
 // the first two processes. It knows nothing of determinism policy.
 //
-// Start runs our own binary once more, as the stage: pid 1 of new namespaces.
-// The stage mounts the guest's tree, leaves the host's behind, drops what the
-// guest must not have and becomes the program of package initproc, which forks
-// pid 2 and parks both.
+// Start runs the program of package initproc as pid 1 of new namespaces. Before it
+// forks pid 2 and parks both, it is the stage: it makes a list of system calls
+// (package initproc's Script), which mount the guest's tree, leave the host's
+// behind and drop what the guest must not have.
 //
 // Invariants: the container lives no longer than the supervisor's end of the
 // control socket; when Start returns, the guest can reach no file, process or
@@ -15,17 +15,12 @@ package sandbox
 
 import "os"
 
-// StageCommand is the hidden subcommand of our binary that runs as the first
-// process in the new namespaces, sets everything up, and becomes pid 1.
-const StageCommand = "__stage"
-
-// Config describes a container. It crosses the process border as JSON
-// (without the descriptors).
+// Config describes a container.
 type Config struct {
 	Hostname, Domainname string
 	UID, GID             uint32 // ids of the guest's first process
 	Groups               []uint32
-	Cwd                  string // tried by the stage after pivot_root; error if missing
+	Cwd                  string // tried after pivot_root(2); error if missing
 	ASLR                 bool   // randomise addresses
 	Network              bool   // share the host's network namespace
 	// BindProc lists files and directories below /proc over which the entry
@@ -45,12 +40,12 @@ type Config struct {
 	MemoryMax  int64 // bytes, cgroup limit where one can be made; 0 none
 	PidsMax    int64
 
-	Stdin, Stdout, Stderr *os.File `json:"-"` // become the guest's 0, 1, 2
+	Stdin, Stdout, Stderr *os.File // become the guest's 0, 1, 2
 
 	// Serve is called with the /dev/fuse descriptor as soon as the file
 	// system is mounted and before anything below it is touched. The file is
 	// closed when it returns, so it must have passed the descriptor on.
-	Serve func(fuse *os.File) error `json:"-"`
+	Serve func(fuse *os.File) error
 }
 
 // Rlimit is one resource limit of the guest (RLIMIT_* number, soft, hard).

@@ -38,18 +38,3 @@ func effectiveCaps() (uint64, error) {
 	}
 	return uint64(data[0].Effective) | uint64(data[1].Effective)<<32, nil
 }
-
-// limitBounding leaves only keep in the calling thread's bounding set.
-func limitBounding(keep uint64) error {
-	for c := uintptr(0); c < 64; c++ {
-		if keep&(1<<c) != 0 {
-			continue
-		}
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err == unix.EINVAL {
-			return nil // beyond the kernel's last capability
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -1,57 +1,29 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/initproc"
 )
 
-// Messages on the control socket until pid 1 has become the init program:
-// one kind byte, then JSON. Those of the init program are package initproc's.
+// Messages on the control socket before pid 2 is forked: one kind byte. Those of
+// the init program are package initproc's.
 const (
-	kindConfig = 'C' // to the stage: stageConfig
+	kindBegin  = 'C' // to the stage: its ids are mapped, its limits are set
 	kindFuse   = 'F' // from the stage, with the /dev/fuse descriptor
 	kindServed = 'S' // to the stage: the file system answers
-	kindReady  = 'R' // from the stage: ready, about to become init
-	kindError  = 'X' // from the stage: Error
+	kindReady  = 'R' // from the stage, see stage.report
 )
 
-const maxMessage = 128 << 10
+const maxMessage = 1 << 10
 
-// stageConfig is all the stage needs.
-type stageConfig struct {
-	Config
-	Mode IDMode
-	// Tree is a directory to use in place of a FUSE file system: tests of
-	// this package have no server.
-	Tree string
-}
-
-// ready is what the stage found out.
-type ready struct {
-	FuseDev, ProcDev, DevptsDev, MqueueDev uint64
-	SyscallAddr, ScratchAddr, ScratchLen   uint64
-}
-
-// send writes one message; fds go with it.
-func send(sock int, kind byte, body any, fds ...int) error {
-	msg := []byte{kind}
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("encode message %c: %w", kind, err)
-		}
-		msg = append(msg, b...)
-	}
-	var oob []byte
-	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
-	}
+// send writes one message.
+func send(sock int, kind byte) error {
 	for {
-		err := unix.Sendmsg(sock, msg, oob, nil, unix.MSG_NOSIGNAL)
+		err := unix.Send(sock, []byte{kind}, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {
 			return err
 		}
@@ -102,30 +74,15 @@ func receive(sock int, buf []byte) (message, error) {
 	return m, nil
 }
 
-// expect receives a message of one kind into out. An Error from the peer is
-// returned as such.
-func expect(sock int, kind byte, out any) (message, error) {
+// expect receives a message of one kind. A step of the stage that failed is an
+// *initproc.StepError.
+func expect(sock int, kind byte) (message, error) {
 	m, err := receive(sock, make([]byte, maxMessage))
-	if err != nil {
+	if err != nil || m.data[0] == kind {
 		return m, err
 	}
-	switch m.data[0] {
-	case kind:
-		if out == nil {
-			return m, nil
-		}
-		return m, json.Unmarshal(m.data[1:], out)
-	case kindError:
-		return m, decodeError(m.data[1:])
+	if _, err := initproc.ParseMessage(m.data); err != nil {
+		return m, err
 	}
 	return m, errors.New("unexpected message on the control socket")
-}
-
-// decodeError is the Error that the stage sent.
-func decodeError(b []byte) error {
-	var e Error
-	if err := json.Unmarshal(b, &e); err != nil {
-		return err
-	}
-	return &e
 }

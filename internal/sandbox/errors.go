@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Error is a failed step of making a container. It crosses the process
-// border from the stage as JSON.
+// Error is a failed step of making a container.
 type Error struct {
 	Step   string        // what was tried: "mount proc"
 	Errno  syscall.Errno // 0 where no system call failed

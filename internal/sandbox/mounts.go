@@ -4,237 +4,187 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/initproc"
 )
 
 // Host directories over which the file system may be staged, in order; the
 // guest never sees them, they only must exist.
 func stagingPlaces() []string { return []string{"/tmp", "/mnt", "/run", "/sys", "/usr"} }
 
-// builder makes the guest's mount tree.
-type builder struct {
-	cfg  *stageConfig
-	sock int
-	fuse int
-	base string // where the FUSE root is staged
-	root string // the guest's root below it
-	devs ready
-
-	shared sharedFile
+// build makes the guest's mount tree, makes its root ours and detaches the
+// host's.
+func (s *stage) build() error {
+	// No mount event may come in from the host or go out to it.
+	s.mount("make mounts private", "", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	s.hint(mountHint)
+	if err := s.mountTree(); err != nil {
+		return err
+	}
+	s.mountProc()
+	// Opened while the kernel's own /proc/sys is still in sight.
+	lastPid := s.slot()
+	const name = "open ns_last_pid"
+	s.do(name, unix.SYS_OPENAT, cwd, s.root+"/proc/sys/kernel/ns_last_pid", unix.O_RDWR|unix.O_CLOEXEC).Save = uint64(lastPid)
+	s.hint(func(error) string { return "the kernel needs CONFIG_CHECKPOINT_RESTORE" })
+	s.do(name, unix.SYS_DUP3, lastPid, initproc.LastPidFD, 0)
+	s.do(name, unix.SYS_CLOSE, lastPid)
+	if err := s.bindProc(); err != nil {
+		return err
+	}
+	s.makeShared()
+	s.mount("bind /sys", s.base+"/sys", s.root+"/sys", "", unix.MS_BIND, "")
+	s.bindShared()
+	s.bindDevices()
+	s.mountDevpts()
+	s.mountMqueue()
+	s.enter()
+	return nil
 }
 
-// build mounts everything, makes the guest's root ours and detaches the
-// host's tree. It returns a descriptor of ns_last_pid, opened while the
-// kernel's own /proc/sys was still in sight.
-func (b *builder) build() (lastPid int, err error) {
-	// No mount event may come in from the host or go out to it.
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return -1, stepError("make mounts private", err, mountHint(err))
-	}
-	if err := b.mountTree(); err != nil {
-		return -1, err
-	}
-	if err := b.mountProc(); err != nil {
-		return -1, err
-	}
-	lastPid, err = unix.Open(b.root+"/proc/sys/kernel/ns_last_pid", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, stepError("open ns_last_pid", err, "the kernel needs CONFIG_CHECKPOINT_RESTORE")
-	}
-	for _, step := range []func() error{b.bindProc, b.makeShared, b.bindSys, b.bindShared, b.bindDevices, b.mountDevpts, b.mountMqueue, b.enter} {
-		if err := step(); err != nil {
-			return -1, err
-		}
-	}
-	return lastPid, nil
+// mount appends a mount(2).
+func (s *stage) mount(name, source, target, kind string, flags int, data string) *initproc.Step {
+	return s.do(name, unix.SYS_MOUNT, source, target, kind, flags, data)
+}
+
+// stat appends a look at st_dev of path, the one with number n.
+func (s *stage) stat(name, path string, n int) *initproc.Step {
+	return s.do("stat "+name, unix.SYS_NEWFSTATAT, cwd, path, s.report+8+uint64(n*statSize), 0)
 }
 
 // mountTree mounts the file system over some host directory and has the
 // supervisor serve it before anything in it is touched.
-func (b *builder) mountTree() error {
-	// nosuid: without it the kernel asks for file capabilities at every exec;
-	// no_new_privs makes them void anyway.
-	flags, kind, data, source := uintptr(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME), "fuse", fmt.Sprintf(
-		"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", b.fuse), "dettrace"
-	if b.cfg.Tree != "" {
-		flags, kind, data, source = unix.MS_BIND|unix.MS_REC, "", "", b.cfg.Tree
-	}
-	err := error(unix.ENOENT)
-	for _, b.base = range stagingPlaces() {
-		if err = unix.Mount(source, b.base, kind, flags, data); err != unix.ENOENT && err != unix.ENOTDIR {
+func (s *stage) mountTree() error {
+	for _, s.base = range stagingPlaces() {
+		var st unix.Stat_t
+		if unix.Stat(s.base, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			break
 		}
 	}
-	if err != nil {
-		hint := mountHint(err)
-		if errors.Is(err, unix.ENODEV) {
-			hint = "load the module: modprobe fuse"
-		}
-		return stepError("mount the root file system", err, hint)
+	const name = "mount the root file system"
+	if s.cfg.Tree != "" {
+		s.mount(name, s.cfg.Tree, s.base, "", unix.MS_BIND|unix.MS_REC, "")
+	} else {
+		// nosuid: without it the kernel asks for file capabilities at every exec;
+		// no_new_privs makes them void anyway.
+		s.mount(name, "dettrace", s.base, "fuse", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME,
+			fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fuseFD))
+		s.hint(func(err error) string {
+			if errors.Is(err, unix.ENODEV) {
+				return "load the module: modprobe fuse"
+			}
+			return mountHint(err)
+		})
+		fuse, _ := s.rights(fuseFD)
+		s.send("hand over /dev/fuse", kindFuse, s.Space(8), 1, fuse)
+		s.do("hand over /dev/fuse", unix.SYS_CLOSE, fuseFD)
+		s.do("wait for the file system server", unix.SYS_READ, initproc.ControlFD, s.Space(8), 8).Some = true
 	}
-	if b.fuse >= 0 {
-		if err := send(b.sock, kindFuse, nil, b.fuse); err != nil {
-			return stepError("hand over /dev/fuse", err, "")
-		}
-		unix.Close(b.fuse)
-		if _, err := expect(b.sock, kindServed, nil); err != nil {
-			return stepError("wait for the file system server", err, "")
-		}
-	}
-	b.root = b.base + "/root"
+	s.root = s.base + "/root"
 	// pivot_root(2) wants a mount point.
-	if err := unix.Mount(b.root, b.root, "", unix.MS_BIND, ""); err != nil {
-		return stepError("bind the root", err, "")
-	}
-	b.devs.FuseDev, err = deviceOf(b.root)
-	return stepError("stat the root", err, "")
+	s.mount("bind the root", s.root, s.root, "", unix.MS_BIND, "")
+	s.stat("the root", s.root, statRoot)
+	return nil
 }
 
 // mountProc mounts a procfs of the new pid namespace.
-func (b *builder) mountProc() error {
-	p := b.root + "/proc"
-	err := unix.Mount("proc", p, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
-	if err != nil {
+func (s *stage) mountProc() {
+	p := s.root + "/proc"
+	s.mount("mount proc", "proc", p, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	s.hint(func(err error) string {
 		hint := mountHint(err)
 		if errors.Is(err, unix.EPERM) && hint == "" {
 			hint = "something is mounted over parts of the host's /proc (as containers do), and then the kernel " +
 				"refuses a fresh one (mount_namespaces(7)); run with an unmasked /proc " +
 				"(docker: --security-opt systempaths=unconfined)"
 		}
-		return stepError("mount proc", err, hint)
-	}
-	b.devs.ProcDev, err = deviceOf(p)
-	return stepError("stat proc", err, "")
+		return hint
+	})
+	s.stat("proc", p, statProc)
 }
 
-// bindProc puts our files over the kernel's, except for those to keep.
-func (b *builder) bindProc() error {
-	kept, err := b.keepProc()
-	if err != nil {
-		return err
-	}
-	for _, name := range b.cfg.BindProc {
-		if !fs.ValidPath(name) || name == "." {
-			return &Error{Step: "bind /proc", Detail: fmt.Sprintf("bad name %q", name)}
-		}
-		target := b.root + "/proc/" + name
-		err := unix.Mount(b.base+"/proc/"+name, target, "", unix.MS_BIND, "")
-		if errors.Is(err, unix.ENOENT) && !exists(target) {
-			continue // this kernel has no such entry
-		}
-		if err != nil {
-			return stepError("bind /proc/"+name, err, "")
+// bindProc puts our files over the kernel's, where this kernel has them, except
+// for those to keep.
+func (s *stage) bindProc() error {
+	for _, list := range [][]string{s.cfg.BindProc, s.cfg.KeepProc} {
+		for _, name := range list {
+			if !fs.ValidPath(name) || name == "." {
+				return &Error{Step: "bind /proc", Detail: fmt.Sprintf("bad name %q", name)}
+			}
 		}
 	}
-	for _, f := range kept {
-		err := unix.MoveMount(f.fd, "", unix.AT_FDCWD, b.root+"/proc/"+f.name, unix.MOVE_MOUNT_F_EMPTY_PATH)
-		unix.Close(f.fd)
-		if err != nil {
-			return stepError("bind /proc/"+f.name, err, "")
-		}
+	// Hold of the kernel's files that are about to be covered: mounts that are
+	// attached nowhere.
+	kept := make([]fdSlot, len(s.cfg.KeepProc))
+	for i, name := range s.cfg.KeepProc {
+		kept[i] = s.slot()
+		p := s.do("hold /proc/"+name, unix.SYS_OPEN_TREE, cwd, s.root+"/proc/"+name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		p.Save, p.Allow[0] = uint64(kept[i]), uint16(unix.ENOENT)
+	}
+	for _, name := range s.cfg.BindProc {
+		target := s.root + "/proc/" + name
+		s.ifThere(target, 1)
+		s.mount("bind /proc/"+name, s.base+"/proc/"+name, target, "", unix.MS_BIND, "")
+	}
+	for i, name := range s.cfg.KeepProc {
+		s.attach("bind /proc/"+name, kept[i], s.root+"/proc/"+name)
 	}
 	return nil
 }
 
-// procFile is a mount of one file of procfs, attached nowhere.
-type procFile struct {
-	name string
-	fd   int
+// attach appends the move of a mount that is attached nowhere; it is left out if
+// there is none.
+func (s *stage) attach(name string, mount fdSlot, path string) {
+	s.do(name, unix.SYS_MOVE_MOUNT, mount, s.String(""), cwd, path, unix.MOVE_MOUNT_F_EMPTY_PATH).Unless = uint64(mount)
+	s.do(name, unix.SYS_CLOSE, mount).Unless = uint64(mount)
 }
 
-// keepProc takes hold of the kernel's files that are about to be covered.
-func (b *builder) keepProc() ([]procFile, error) {
-	var kept []procFile
-	for _, name := range b.cfg.KeepProc {
-		if !fs.ValidPath(name) || name == "." {
-			return nil, &Error{Step: "bind /proc", Detail: fmt.Sprintf("bad name %q", name)}
-		}
-		fd, err := unix.OpenTree(unix.AT_FDCWD, b.root+"/proc/"+name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-		if errors.Is(err, unix.ENOENT) {
-			continue // this kernel has no such entry
-		}
-		if err != nil {
-			return nil, stepError("hold /proc/"+name, err, "")
-		}
-		kept = append(kept, procFile{name, fd})
-	}
-	return kept, nil
-}
-
-func (b *builder) bindSys() error {
-	return stepError("bind /sys", unix.Mount(b.base+"/sys", b.root+"/sys", "", unix.MS_BIND, ""), "")
-}
-
-// bindDevices binds the host's device nodes: a device node of a file system
-// mounted in a user namespace does not work.
-func (b *builder) bindDevices() error {
+// bindDevices binds the host's device nodes, where the tree has the files: a
+// device node of a file system mounted in a user namespace does not work.
+func (s *stage) bindDevices() {
 	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
-		target := b.root + "/dev/" + name
-		err := unix.Mount("/dev/"+name, target, "", unix.MS_BIND, "")
-		if errors.Is(err, unix.ENOENT) && !exists(target) {
-			continue // the tree has no such file
-		}
-		if err != nil {
-			return stepError("bind /dev/"+name, err, "the host's /dev must have its standard nodes (null(4), random(4), tty(4))")
-		}
+		target := s.root + "/dev/" + name
+		s.ifThere(target, 1)
+		s.mount("bind /dev/"+name, "/dev/"+name, target, "", unix.MS_BIND, "")
+		s.hint(func(error) string {
+			return "the host's /dev must have its standard nodes (null(4), random(4), tty(4))"
+		})
 	}
-	return nil
 }
 
-// mountDevpts gives the guest ptys of its own. Group 5 is tty everywhere.
-func (b *builder) mountDevpts() error {
+// mountDevpts gives the guest ptys of its own, if the tree has the directory.
+// Group 5 is tty everywhere.
+func (s *stage) mountDevpts() {
 	data := "newinstance,ptmxmode=0666,mode=0620"
-	if b.cfg.Mode == IDsAll {
+	if s.cfg.Mode == IDsAll {
 		data += ",gid=5"
 	}
-	p := b.root + "/dev/pts"
-	err := unix.Mount("devpts", p, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, data)
-	if errors.Is(err, unix.ENOENT) && !exists(p) {
-		return nil
-	}
-	if err == nil {
-		b.devs.DevptsDev, err = deviceOf(p)
-	}
-	return stepError("mount devpts", err, mountHint(err))
+	p := s.root + "/dev/pts"
+	s.ifThere(p, 2)
+	s.mount("mount devpts", "devpts", p, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, data)
+	s.hint(mountHint)
+	s.stat("devpts", p, statDevpts)
 }
 
 // mountMqueue is optional: a kernel may lack POSIX message queues.
-func (b *builder) mountMqueue() error {
-	p := b.root + "/dev/mqueue"
-	if unix.Mount("mqueue", p, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "") != nil {
-		return nil
-	}
-	var err error
-	b.devs.MqueueDev, err = deviceOf(p)
-	return stepError("stat mqueue", err, "")
+func (s *stage) mountMqueue() {
+	p, done := s.root+"/dev/mqueue", s.slot()
+	m := s.mount("mount mqueue", "mqueue", p, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	m.Save, m.Ignore = uint64(done), true
+	s.stat("mqueue", p, statMqueue).Unless = uint64(done)
 }
 
 // enter makes the guest's root ours. pivot_root(".", ".") stacks the old root
 // over the new one (pivot_root(2)); detaching it takes the host's whole tree
 // and the staged FUSE root out of reach.
-func (b *builder) enter() error {
-	if err := unix.Chdir(b.root); err != nil {
-		return stepError("enter the root", err, "")
-	}
-	if err := unix.PivotRoot(".", "."); err != nil {
-		return stepError("pivot_root", err, "the host's root must be a mount that pivot_root(2) can leave, not the initial ramfs or a chroot")
-	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return stepError("detach the host's root", err, "")
-	}
-	return stepError("enter the root", unix.Chdir("/"), "")
-}
-
-// deviceOf is st_dev as stat(2) reports it.
-func deviceOf(path string) (uint64, error) {
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
-	return st.Dev, err
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
+func (s *stage) enter() {
+	s.do("enter the root", unix.SYS_CHDIR, s.root)
+	s.do("pivot_root", unix.SYS_PIVOT_ROOT, ".", ".")
+	s.hint(func(error) string {
+		return "the host's root must be a mount that pivot_root(2) can leave, not the initial ramfs or a chroot"
+	})
+	s.do("detach the host's root", unix.SYS_UMOUNT2, ".", unix.MNT_DETACH)
+	s.do("enter the root", unix.SYS_CHDIR, "/")
 }

@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -38,6 +40,7 @@ type Sandbox struct {
 	sock    int // control socket; only Start, SetLastPid and Close use it
 	pidfd   int // of pid 1
 	cgroups cgroups
+	stage   *stage // what pid 1 did, to explain its failure; nil when it has not failed
 
 	mu     sync.Mutex // guards closed, and pidfd against Close
 	closed bool
@@ -63,7 +66,11 @@ func start(cfg Config, mode IDMode, tree string) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{sock: -1, pidfd: -1}
+	script, err := newStage(&stageConfig{Config: cfg, Mode: mode, Tree: tree})
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{sock: -1, pidfd: -1, stage: script}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -79,8 +86,8 @@ func start(cfg Config, mode IDMode, tree string) (_ *Sandbox, err error) {
 	}
 	s.cgroups = makeCgroups(s.InitPid, cfg.MemoryMax, cfg.PidsMax)
 	s.CgroupMemory = s.cgroups.memory
-	if err := send(s.sock, kindConfig, stageConfig{Config: cfg, Mode: mode, Tree: tree}); err != nil {
-		return nil, s.lost("send configuration", err)
+	if err := send(s.sock, kindBegin); err != nil {
+		return nil, s.lost("begin", err)
 	}
 	if tree == "" {
 		if err := s.serve(cfg.Serve); err != nil {
@@ -146,32 +153,112 @@ func (s *Sandbox) spawn(cfg *Config, ids idPlan) error {
 		attr.UidMappings, attr.GidMappings = ids.uid, ids.gid
 		attr.GidMappingsEnableSetgroups = ids.uid[0].Size > 1
 	}
-	// One thread and no garbage collection: the stage lives for milliseconds.
-	env := []string{"GOMAXPROCS=1", "GOGC=off"}
-	// /proc/self/exe and not os.Executable: the stage's root has no power
-	// over directories of the host that only their owner may search.
-	s.InitPid, err = syscall.ForkExec("/proc/self/exe", []string{"dettrace", StageCommand}, &syscall.ProcAttr{
-		Env:   env,
-		Files: []uintptr{fileFD(cfg.Stdin), fileFD(cfg.Stdout), fileFD(cfg.Stderr), uintptr(pair[1])},
-		Sys:   attr,
+	img := initproc.Build(&initproc.Params{
+		UID: cfg.UID, GID: cfg.GID, Groups: cfg.Groups, SetGroups: s.stage.cfg.Mode == IDsAll,
+		ChildCaps: guestCaps, InitCaps: initCaps, FirstPid: cfg.FirstPid, Script: s.stage.Script,
 	})
+	s.SyscallAddr, s.ScratchAddr, s.ScratchLen = img.SyscallAddr, img.ScratchAddr, img.ScratchLen
+	prog, err := memfd(img.File)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(prog)
+	std, err := openNull(cfg)
+	if err != nil {
+		return err
+	}
+	defer std.close()
+	// The number is its descriptor there.
+	path := fmt.Sprintf("/proc/self/fd/%d", programFD)
+	err = withPersona(cfg.ASLR, func() (err error) {
+		s.InitPid, err = syscall.ForkExec(path, []string{"init"}, &syscall.ProcAttr{
+			Env:   []string{},
+			Files: append(std.fds, uintptr(pair[1]), uintptr(prog)), // initproc.ControlFD, programFD
+			Sys:   attr,
+		})
+		return err
+	})
+	if errors.Is(err, unix.EACCES) && execHint() != "" {
+		return stepError("execute init", err, execHint())
+	}
 	if err != nil {
 		return cloneError(err)
 	}
 	return nil
 }
 
-// fileFD is the descriptor for ForkExec; none for nil.
-func fileFD(f *os.File) uintptr {
-	if f == nil {
-		return ^uintptr(0)
+// withPersona calls f with addresses of what it starts random or not: they are
+// that from the first program in the container (personality(2)).
+func withPersona(random bool, f func() error) error {
+	const addrNoRandomize, query = 0x0040000, 0xffffffff
+	runtime.LockOSThread() // it is the thread's
+	defer runtime.UnlockOSThread()
+	old, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, query, 0, 0)
+	persona := uintptr(addrNoRandomize)
+	if random {
+		persona = 0
 	}
-	return f.Fd()
+	if e == 0 {
+		_, _, e = unix.RawSyscall(unix.SYS_PERSONALITY, persona, 0, 0)
+	}
+	if e != 0 {
+		return stepError("personality", e, "")
+	}
+	defer unix.RawSyscall(unix.SYS_PERSONALITY, old, 0, 0)
+	return f()
+}
+
+// stdio are the descriptors that become the guest's 0, 1 and 2.
+type stdio struct {
+	fds  []uintptr
+	null int // the host's /dev/null in place of missing ones, or -1
+}
+
+// openNull takes the host's /dev/null for what the caller did not give.
+func openNull(cfg *Config) (stdio, error) {
+	s := stdio{null: -1}
+	for _, f := range []*os.File{cfg.Stdin, cfg.Stdout, cfg.Stderr} {
+		if f != nil {
+			s.fds = append(s.fds, f.Fd())
+			continue
+		}
+		if s.null < 0 {
+			var err error
+			if s.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+				return s, stepError("open /dev/null", err, "")
+			}
+		}
+		s.fds = append(s.fds, uintptr(s.null))
+	}
+	return s, nil
+}
+
+func (s *stdio) close() {
+	if s.null >= 0 {
+		unix.Close(s.null)
+	}
+}
+
+// memfd makes an executable anonymous file.
+func memfd(content []byte) (int, error) {
+	const mfdExec = 0x10 // MFD_EXEC, Linux 6.3; see vm.memfd_noexec
+	fd, err := unix.MemfdCreate("init", unix.MFD_CLOEXEC|mfdExec)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("init", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return -1, stepError("make init", err, execHint())
+	}
+	if n, err := unix.Write(fd, content); err != nil || n != len(content) {
+		unix.Close(fd)
+		return -1, stepError("write init", errors.Join(err), "")
+	}
+	return fd, nil
 }
 
 // serve passes the /dev/fuse descriptor to the server and lets the stage go on.
 func (s *Sandbox) serve(serve func(*os.File) error) error {
-	m, err := expect(s.sock, kindFuse, nil)
+	m, err := expect(s.sock, kindFuse)
 	if err != nil {
 		return s.lost("receive /dev/fuse", err)
 	}
@@ -184,7 +271,7 @@ func (s *Sandbox) serve(serve func(*os.File) error) error {
 	if err != nil {
 		return fmt.Errorf("sandbox: serve the file system: %w", err)
 	}
-	if err := send(s.sock, kindServed, nil); err != nil {
+	if err := send(s.sock, kindServed); err != nil {
 		return s.lost("continue the stage", err)
 	}
 	return nil
@@ -192,16 +279,19 @@ func (s *Sandbox) serve(serve func(*os.File) error) error {
 
 // awaitGuest waits until pid 2 is ready.
 func (s *Sandbox) awaitGuest() error {
-	var r ready
-	ms, err := expect(s.sock, kindReady, &r)
+	r, err := expect(s.sock, kindReady)
 	if err != nil {
 		return s.lost("wait for the stage", err)
 	}
-	if ms.fd >= 0 {
-		s.Shared = os.NewFile(uintptr(ms.fd), "shared")
+	if r.fd >= 0 {
+		s.Shared = os.NewFile(uintptr(r.fd), "shared")
 	}
-	s.FuseDev, s.ProcDev, s.DevptsDev, s.MqueueDev = r.FuseDev, r.ProcDev, r.DevptsDev, r.MqueueDev
-	s.SyscallAddr, s.ScratchAddr, s.ScratchLen = r.SyscallAddr, r.ScratchAddr, r.ScratchLen
+	if len(r.data) != 8+stats*statSize {
+		return &Error{Step: "wait for the stage", Detail: "unexpected message"}
+	}
+	for i, dev := range []*uint64{statRoot: &s.FuseDev, statProc: &s.ProcDev, statDevpts: &s.DevptsDev, statMqueue: &s.MqueueDev} {
+		*dev = binary.NativeEndian.Uint64(r.data[8+i*statSize:]) // st_dev comes first (stat(3type))
+	}
 	m, err := s.fromInit()
 	if err != nil {
 		return s.lost("wait for pid 2", err)
@@ -209,26 +299,25 @@ func (s *Sandbox) awaitGuest() error {
 	if m.data[0] != initproc.KindGuest {
 		return &Error{Step: "wait for pid 2", Detail: "unexpected message"}
 	}
-	s.GuestPid = m.pid
+	s.GuestPid, s.stage = m.pid, nil
 	return nil
 }
 
-// fromInit receives one message of the init program; an error the stage sent
-// after it was ready is returned as such.
+// fromInit receives one message of the init program.
 func (s *Sandbox) fromInit() (message, error) {
 	m, err := receive(s.sock, make([]byte, maxMessage))
-	if err != nil {
-		return m, err
+	if err == nil {
+		_, err = initproc.ParseMessage(m.data)
 	}
-	if m.data[0] == kindError {
-		return m, decodeError(m.data[1:])
-	}
-	_, err = initproc.ParseMessage(m.data)
 	return m, err
 }
 
-// lost explains a broken control socket.
+// lost explains a broken control socket, or a step of the stage that failed.
 func (s *Sandbox) lost(step string, err error) error {
+	var failed *initproc.StepError
+	if errors.As(err, &failed) && s.stage != nil {
+		return s.stage.explain(failed)
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		return &Error{Step: step, Detail: "pid 1 of the container is gone",
 			Advice: "it was killed from outside, or ran out of memory"}

@@ -12,12 +12,10 @@ import (
 	"dettrace/internal/detfs"
 )
 
-// TestMain is the stage when it is started as one.
+// TestMain is one of the helpers when it is started as such.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case StageCommand:
-			os.Exit(StageMain(os.Args[2:]))
 		case detfs.ServerCommand:
 			os.Exit(detfs.ServerMain(os.Args[2:]))
 		case victimCommand:
