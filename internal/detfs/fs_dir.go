@@ -113,7 +113,8 @@ func (f *fsys) Readdir(_ *fuse.Request, fh, off uint64, l *fuse.DirList) syscall
 		if l.Plus() {
 			// Attributes only of what is in memory anyway: asking the
 			// layer would make it observed because the kernel was curious.
-			if c := h.n.dir.children[e.name].n; c != nil && c.ino == e.ino {
+			// A FIFO has to be looked up (fifo.go).
+			if c := h.n.dir.children[e.name].n; c != nil && c.ino == e.ino && e.typ != syscall.S_IFIFO {
 				var ent fuse.Entry
 				ent.Node = c.id
 				f.attr(c, &ent.Attr)

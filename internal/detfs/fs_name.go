@@ -21,13 +21,12 @@ func (f *fsys) Lookup(r *fuse.Request, name []byte, e *fuse.Entry) syscall.Errno
 	n, errno := f.lookup(d, name)
 	switch errno {
 	case 0:
-		f.entry(n, e)
+		return f.lookedUp(n, e)
 	case syscall.ENOENT:
 		*e = fuse.Entry{}
-	default:
-		return errno
+		return 0
 	}
-	return 0
+	return errno
 }
 
 // place checks that name can be made in the directory of r.

@@ -9,13 +9,17 @@ import (
 )
 
 // page is the memory that supervisor and server share: the logical clock, which
-// only the supervisor writes, and the fatal error, which only the server writes.
+// only the supervisor writes, the fatal error, which only the server writes, and words
+// about FIFOs.
 type page struct {
-	clock *atomic.Int64  // offset 0: ns since 1970
-	most  *atomic.Int64  // offset 8: calls that the guest may make without the supervisor
-	tick  *atomic.Int64  // offset 16: ns that each of them takes
-	flag  *atomic.Uint32 // offset 64: length of the message, 0 while all is well
-	text  []byte         // offset 128
+	clock *atomic.Int64 // offset 0: ns since 1970
+	most  *atomic.Int64 // offset 8: calls that the guest may make without the supervisor
+	tick  *atomic.Int64 // offset 16: ns that each of them takes
+	// See fifo.go: both write fifo.
+	tracer *atomic.Int32  // offset 24: a thread of the supervisor
+	fifo   *atomic.Uint32 // offset 28
+	flag   *atomic.Uint32 // offset 64: length of the message, 0 while all is well
+	text   []byte         // offset 128
 }
 
 const pageLen = 4096

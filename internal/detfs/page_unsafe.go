@@ -17,10 +17,12 @@ func mapPage(file *os.File) (*page, error) {
 		return nil, fmt.Errorf("detfs: map clock page: %w", err)
 	}
 	return &page{
-		clock: (*atomic.Int64)(unsafe.Pointer(&mem[0])),
-		most:  (*atomic.Int64)(unsafe.Pointer(&mem[8])),
-		tick:  (*atomic.Int64)(unsafe.Pointer(&mem[16])),
-		flag:  (*atomic.Uint32)(unsafe.Pointer(&mem[64])),
-		text:  mem[128:],
+		clock:  (*atomic.Int64)(unsafe.Pointer(&mem[0])),
+		most:   (*atomic.Int64)(unsafe.Pointer(&mem[8])),
+		tick:   (*atomic.Int64)(unsafe.Pointer(&mem[16])),
+		tracer: (*atomic.Int32)(unsafe.Pointer(&mem[24])),
+		fifo:   (*atomic.Uint32)(unsafe.Pointer(&mem[28])),
+		flag:   (*atomic.Uint32)(unsafe.Pointer(&mem[64])),
+		text:   mem[128:],
 	}, nil
 }

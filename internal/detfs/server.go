@@ -203,6 +203,7 @@ func (s *server) init(cfg *Config) error {
 	if err := f.build(s.open); err != nil {
 		return err
 	}
+	f.metFifo = s.metFifo
 	s.f = f
 	return nil
 }

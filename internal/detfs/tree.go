@@ -53,7 +53,8 @@ type fsys struct {
 
 	texts       map[uint64]bool // inode numbers of files that watchText copied
 	textChanged func()
-	mapped      map[uint64]bool // of files that were mapped shared and writable
+	metFifo     func() syscall.Errno // nil: nobody has to know
+	mapped      map[uint64]bool      // of files that were mapped shared and writable
 }
 
 func newFsys(cfg Config, st *store, now func() int64, fail func(error)) *fsys {

@@ -80,6 +80,7 @@ type Config struct {
 	// SetBudget says how many calls of tick ns the guest may make on its own from then on.
 	SetBudget func(n int, tick int64)
 	FSErr     func() error // fatal file system trouble
+	FIFOs     FIFOs
 	// Place names an instruction of a thread (host id), for messages; may be nil.
 	Place   func(tid int, addr uint64) string
 	LastPid func(int) error // rewinds the pid counter of the namespace
@@ -90,6 +91,14 @@ type Config struct {
 	CPUSites func(ino uint64) (cpusite.Result, error)
 	// TouchIno sets a file's mtime and ctime to the logical now.
 	TouchIno func(ino uint64) error
+}
+
+// FIFOs is how the file system lets us know of the first FIFO that the guest
+// looks up in an image, in the middle of the call (detfs.Client).
+type FIFOs interface {
+	TellFifo(tid int)
+	FifoMet() bool
+	FifoKnown()
 }
 
 // Kernel is one run's virtual kernel.

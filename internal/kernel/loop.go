@@ -29,6 +29,10 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 	if k.cfg.Open.Threads {
 		return k.runConcurrent()
 	}
+	if k.cfg.FIFOs != nil {
+		k.cfg.FIFOs.TellFifo(unix.Gettid())
+		defer k.cfg.FIFOs.TellFifo(0)
+	}
 	for k.exit == nil {
 		k.garbage.Tick()
 		if err := k.stopErr(); err != nil {
@@ -161,6 +165,9 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 		if st.GroupStop() {
 			return true, k.groupStop(t, st.StopSignal())
 		}
+		if t.fifoMet {
+			return false, k.fifoStop(t)
+		}
 		if t.nudged && k.cfg.Open.Time {
 			t.preempt = true // timers and others have had to wait long enough
 			return false, nil
@@ -245,6 +252,13 @@ func (k *Kernel) exitStop(t *Task) (bool, error) {
 		return false, ignoreGone(err)
 	}
 	t.onExit = nil
+	if t.fifoMet {
+		t.fifoMet = false
+		if opensFifo(int64(t.callNr), t.result()) {
+			t.retrying = true // by the kernel
+			return false, nil
+		}
+	}
 	if f != nil {
 		f(t)
 	}

@@ -71,6 +71,10 @@ func (k *Kernel) Nudge(resumes uint64, steps int) {
 // nudge.
 func (k *Kernel) nudged(t *Task) {
 	k.forwardSignals() // t stops for those that are its own
+	if k.cfg.FIFOs != nil && k.cfg.FIFOs.FifoMet() {
+		k.meetFifo(t)
+		return
+	}
 	h := &k.heart
 	if h.nudge.Swap(0) != h.resumes.Load() {
 		return

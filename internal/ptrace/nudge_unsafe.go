@@ -12,7 +12,10 @@ const nudge = unix.SIGIO
 
 // Nudge makes WaitOnce return on the tracing thread tid of this process. Safe
 // for any goroutine. One that comes before the wait began is lost.
-func Nudge(tid int) { _ = unix.Tgkill(unix.Getpid(), tid, nudge) }
+func Nudge(tid int) { NudgeProcess(unix.Getpid(), tid) }
+
+// NudgeProcess is Nudge from another process than the tracing one, pid.
+func NudgeProcess(pid, tid int) { _ = unix.Tgkill(pid, tid, nudge) }
 
 // nudgeable takes SA_RESTART from the signal's handler: waits must end by it.
 func nudgeable() (undo func()) {

@@ -1,0 +1,235 @@
+package kernel
+
+import (
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/fastpath"
+	"dettrace/internal/ptrace"
+)
+
+// Opening a FIFO, fifo(7): mknod(2) and the file system server tell that there is
+// one, and from then on every open is made without blocking.
+
+// haveFifos makes opens careful from now on.
+func (k *Kernel) haveFifos() {
+	k.fifos = true
+	if k.fast != nil {
+		k.fast.NoOpen()
+	}
+}
+
+// mknod(2), mknodat(2): notes that FIFOs exist from now on.
+func sysMknod(k *Kernel, t *Task) verdict {
+	mode := t.arg(1)
+	if t.callNr == unix.SYS_MKNODAT {
+		mode = t.arg(2)
+	}
+	if mode&unix.S_IFMT == unix.S_IFIFO {
+		k.haveFifos()
+	}
+	return pass
+}
+
+// meetFifo is called while t, the running thread, looks up the first FIFO of an
+// image in the middle of a call. An open of it must not sleep, so t is interrupted,
+// which no other call that looks up names can tell.
+func (k *Kernel) meetFifo(t *Task) {
+	t.fifoMet = ptrace.Interrupt(t.tid) == nil
+	k.haveFifos()
+	k.cfg.FIFOs.FifoKnown()
+}
+
+// fifoStop is the stop by which meetFifo interrupted t. An open comes back
+// and is made again, with a seccomp stop.
+func (k *Kernel) fifoStop(t *Task) error {
+	t.fifoMet = false
+	var r ptrace.Regs
+	if err := ptrace.GetRegs(t.tid, &r); err != nil {
+		return ignoreGone(err)
+	}
+	nr := int64(r.Orig_rax)
+	if !opensFifo(nr, int64(r.Rax)) {
+		return nil
+	}
+	t.retrying = true
+	if k.fast == nil || !fastpath.InCode(r.Rip) {
+		return nil // by the kernel
+	}
+	// By the region's code, which sees the result. It has counted the call.
+	t.callNr, t.called, t.logged, t.partial, t.callStart = int(nr), true, false, 0, k.Now()
+	r.Orig_rax = ^uint64(0)
+	return ignoreGone(ptrace.SetRegs(t.tid, &r))
+}
+
+// opensFifo reports whether call nr was the open of a FIFO that was interrupted.
+func opensFifo(nr, result int64) bool {
+	switch nr {
+	case unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_CREAT:
+		return result == -erestartsys
+	}
+	return false
+}
+
+// openFifo makes an open that may be a FIFO's. Only where it is opened for reading or
+// for writing alone, and may sleep, there is something to wait for.
+func (k *Kernel) openFifo(t *Task, flags uint64) verdict {
+	mode := flags & unix.O_ACCMODE
+	if flags&unix.O_NONBLOCK == 0 && mode != unix.O_RDWR {
+		return k.awaitFifo(t, flags)
+	}
+	if mode == unix.O_RDONLY {
+		return pass // writers that wait look for a reader by themselves
+	}
+	t.onExit = func(t *Task) {
+		if t.result() < 0 {
+			return
+		}
+		f := k.file(t, int(t.result()))
+		defer f.close()
+		if f.class != fdBad && f.mode&unix.S_IFMT == unix.S_IFIFO {
+			k.fifoWriterCame(f.dev, f.ino)
+		}
+	}
+	return toExit
+}
+
+// awaitFifo opens without blocking and, if a FIFO came out, waits for its
+// peer as fifo(7) says. A reader counts as present from then on; a writer
+// without readers gets ENXIO from the nonblocking open and tries again.
+func (k *Kernel) awaitFifo(t *Task, flags uint64) verdict {
+	if t.sigWake {
+		t.sigWake = false
+		return k.interrupted(t, true)
+	}
+	entry := t.regs
+	undo, ok := t.openNonblock(flags)
+	if !ok {
+		return pass
+	}
+	t.onExit = func(t *Task) {
+		undo()
+		r := t.result()
+		t.regs = withResult(t.regs, &entry, r)
+		t.rewrite()
+		if r == -int64(unix.ENXIO) {
+			// No reader yet (or a socket, or a device without driver: those
+			// give ENXIO again without O_NONBLOCK and cannot block).
+			t.wait = waitFor{what: "a reader of a FIFO", lock: true}
+			t.onTurn = func(t *Task) verdict {
+				return t.again(entry)
+			}
+			return
+		}
+		if r < 0 {
+			return
+		}
+		f := k.file(t, int(r))
+		defer f.close()
+		if f.class == fdBad {
+			return
+		}
+		if fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0); err == nil {
+			unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl&^unix.O_NONBLOCK)
+		}
+		if f.mode&unix.S_IFMT != unix.S_IFIFO || flags&unix.O_ACCMODE != unix.O_RDONLY {
+			if f.mode&unix.S_IFMT == unix.S_IFIFO {
+				k.fifoWriterCame(f.dev, f.ino)
+			}
+			return
+		}
+		if k.fifoHasWriter(t, f.dev, f.ino) {
+			return
+		}
+		t.wait = waitFor{what: "a writer of a FIFO", fifo: streamID{f.dev, f.ino}}
+		t.onTurn = func(t *Task) verdict { // stopped at the exit of a finished open
+			if t.sigWake {
+				t.sigWake = false
+				return k.closeInterrupted(t, entry, r)
+			}
+			return ended
+		}
+	}
+	return toExit
+}
+
+// closeInterrupted ends the open of a FIFO that a signal interrupts: the
+// thread, at the exit of the finished open, closes the descriptor in its
+// place, and the open ends with EINTR or is made again (signal(7)).
+func (k *Kernel) closeInterrupted(t *Task, entry ptrace.Regs, fd int64) verdict {
+	at := t.regs
+	mask, err := ptrace.SigMask(t.tid)
+	if err != nil {
+		return ended
+	}
+	_ = ptrace.SetSigMask(t.tid, ^uint64(0)) // the close comes before the signal
+	t.regs.Rip -= 2
+	t.regs.Rax, t.regs.Orig_rax, t.regs.Rdi = unix.SYS_CLOSE, ^uint64(0), uint64(fd)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		_ = ptrace.SetSigMask(t.tid, mask)
+		t.regs = at
+		t.endWith(entry, -erestartsys)
+	}
+	return toExit
+}
+
+// fifoWriterCame lets the readers go on that sleep in open.
+func (k *Kernel) fifoWriterCame(dev, ino uint64) {
+	for _, o := range k.order {
+		if o.wait.fifo == (streamID{dev, ino}) && o.wait.what != "" {
+			k.sched.Wake(o.th)
+		}
+	}
+}
+
+// fifoHasWriter looks for a descriptor that has the FIFO open for writing.
+func (k *Kernel) fifoHasWriter(t *Task, dev, ino uint64) bool {
+	seen := map[*Process]bool{}
+	for _, o := range k.order {
+		if seen[o.proc] {
+			continue
+		}
+		seen[o.proc] = true
+		for _, n := range openFDs(o.proc.pid) {
+			f := k.file(o, n)
+			if f.class == fdBad {
+				continue
+			}
+			hit := f.dev == dev && f.ino == ino
+			if hit {
+				fl, err := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
+				hit = err == nil && fl&unix.O_ACCMODE != unix.O_RDONLY
+			}
+			f.close()
+			if hit {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// openNonblock gives the open at whose entry t stands O_NONBLOCK; undo takes back
+// what that changed in the guest's memory. False: the call fails as it is.
+func (t *Task) openNonblock(flags uint64) (undo func(), ok bool) {
+	flags |= unix.O_NONBLOCK
+	undo = func() {}
+	switch t.callNr {
+	case unix.SYS_OPEN:
+		t.setArg(1, flags)
+	case unix.SYS_CREAT:
+		t.regs.Orig_rax = unix.SYS_OPEN
+		t.setArg(2, t.arg(1))
+		t.setArg(1, flags)
+	case unix.SYS_OPENAT:
+		t.setArg(2, flags)
+	default:
+		how := t.arg(2)
+		if !t.writeU64(how, flags) {
+			return nil, false
+		}
+		return func() { t.writeU64(how, flags&^unix.O_NONBLOCK) }, true
+	}
+	t.rewrite()
+	return undo, true
+}

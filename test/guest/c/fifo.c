@@ -1,0 +1,75 @@
+// Opens the FIFOs 0..7 of the directory argv[1], which is there before the run:
+// each in another way, with the reader first and with the writer first.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int how_to(int way, int at, const char *name)
+{
+	struct open_how how = {.flags = O_WRONLY};
+	switch (way) {
+	case 0:
+		return syscall(SYS_open, name, O_WRONLY);
+	case 1:
+		return syscall(SYS_openat, at, name, O_WRONLY);
+	case 2:
+		return syscall(SYS_creat, name, 0600);
+	case 3:
+		return syscall(SYS_openat2, at, name, &how, sizeof how);
+	}
+	return open(name, O_RDWR); // never waits, and lets a reader go on
+}
+
+static void nothing(int sig) { (void)sig; }
+
+int main(int argc, char **argv)
+{
+	char b[64], name[2] = "0";
+	if (argc < 2 || chdir(argv[1]) != 0)
+		return 2;
+	int at = open(".", O_RDONLY | O_DIRECTORY);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 0; i < 5; i++) // the sites of these calls become fast paths
+		close(open("/proc/self/comm", O_RDONLY)), close(open(argv[0], O_RDONLY));
+	for (int i = 0; i < 8; i++, name[0]++) {
+		int way = i % 5;
+		pid_t c = fork();
+		if (c == 0) {
+			if (i & 1)
+				usleep(20000); // the reader waits first
+			int fd = how_to(way, at, name);
+			if (fd < 0 || dprintf(fd, "way %d", way) < 0)
+				printf("%d: write: %d\n", i, errno);
+			if (way == 4)
+				usleep(20000); // else what nobody has read goes with it
+			if (fcntl(fd, F_GETFL) & O_NONBLOCK)
+				printf("%d: left nonblocking\n", i);
+			_exit(0);
+		}
+		if (!(i & 1))
+			usleep(20000);
+		int fd = open(name, O_RDONLY), n = fd < 0 ? -1 : read(fd, b, 63);
+		b[n < 0 ? 0 : n] = 0;
+		struct stat st;
+		fstat(fd, &st);
+		printf("%d: %s, mode %o\n", i, b, st.st_mode);
+		close(fd);
+		waitpid(c, NULL, 0);
+	}
+	// Nobody opens the other end, and a signal comes.
+	struct sigaction sa = {.sa_handler = nothing};
+	sigaction(SIGALRM, &sa, NULL);
+	ualarm(10000, 0);
+	int fd = open("0", O_RDONLY);
+	printf("%d %d\n", fd, errno == EINTR);
+	printf("%d %d\n", open("1", O_WRONLY | O_NONBLOCK), errno == ENXIO);
+	return 0;
+}
