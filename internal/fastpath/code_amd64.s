@@ -37,6 +37,14 @@
 #define CHANGED   216
 #define SAVED_R9  224
 #define CPU       232
+#define NOCHILD   240
+#define RANDOMPOS 248
+#define SEGVSET   0x280
+#define SEGV      0x288 // struct sigaction of the kernel
+#define RANDOM    0x2c0 // eight words
+#define NULLDEV   0x240
+#define NULLINO   0x248
+#define EPOCH     0x250 // seconds and nanoseconds
 #define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
 #define PATH      0x180f80
 #define FUTEXES   0x300
@@ -59,9 +67,13 @@
 #define ST_DEV    0
 #define ST_INO    8
 #define ST_MODE   24
+#define ST_NLINK  16
 #define ST_UID    28
+#define ST_RDEV   40
 #define ST_SIZE   48
+#define ST_BLKSIZE 56
 #define ST_BLOCKS 64
+#define ST_TIMES  72
 
 // Offsets in struct statx (linux/stat.h).
 #define STX_MODE  28
@@ -112,6 +124,16 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  futex
 	CMPL CX, $14
 	JEQ  getcpu
+	CMPL CX, $15
+	JEQ  fails
+	CMPL CX, $16
+	JEQ  terminal
+	CMPL CX, $17
+	JEQ  random
+	CMPL CX, $18
+	JEQ  segv
+	CMPL CX, $19
+	JEQ  wait
 
 leave:
 	MOVL $STATE, R11
@@ -171,7 +193,7 @@ stat:
 	JNE  counted
 	MOVQ ST_DEV(R8), CX
 	CMPQ CX, FUSEDEV(R11)
-	JNE  other
+	JNE  null
 	MOVQ ST_INO(R8), CX
 	CMPQ CX, IMAGEINO(R11)
 	JCC  main
@@ -204,6 +226,143 @@ counted:
 other:
 	MOVQ SAVED_R8(R11), R8
 	JMP  leave
+
+	// /dev/null: a node of the host's /dev, all fields of which are fixed
+	// (kernel.normalise).
+null:
+	MOVL ST_MODE(R8), CX
+	ANDL $0xf000, CX
+	CMPL CX, $0x2000
+	JNE  other
+	CMPQ ST_RDEV(R8), $0x103
+	JNE  other
+	MOVQ NULLDEV(R11), CX
+	MOVQ CX, ST_DEV(R8)
+	MOVQ NULLINO(R11), CX
+	MOVQ CX, ST_INO(R8)
+	MOVQ $1, ST_NLINK(R8)
+	MOVQ $0, ST_UID(R8) // st_gid too
+	MOVQ $0, ST_SIZE(R8)
+	MOVQ $4096, ST_BLKSIZE(R8)
+	MOVQ $0, ST_BLOCKS(R8)
+	MOVQ EPOCH(R11), CX
+	MOVQ CX, ST_TIMES(R8)
+	MOVQ CX, ST_TIMES+16(R8)
+	MOVQ CX, ST_TIMES+32(R8)
+	MOVQ EPOCH+8(R11), CX
+	MOVQ CX, ST_TIMES+8(R8)
+	MOVQ CX, ST_TIMES+24(R8)
+	MOVQ CX, ST_TIMES+40(R8)
+	JMP  counted
+
+	// Calls that mostly fail, and have no effect: only the errors are the kernel's.
+fails:
+	SYSCALL
+	MOVL $STATE, R11
+	CMPQ AX, $-14
+	JEQ  leave
+	TESTQ AX, AX
+	JGE  leave
+	INCQ SERVED(R11)
+	JMP  finish
+
+	// ioctl: what asks whether this is a terminal, where it is none. TIOCGPGRP and
+	// TIOCGWINSZ.
+terminal:
+	CMPL SI, $0x540f
+	JEQ  ask
+	CMPL SI, $0x5413
+	JNE  leave
+ask:
+	SYSCALL
+	MOVL $STATE, R11
+	CMPQ AX, $-25 // ENOTTY
+	JNE  leave
+	INCQ SERVED(R11)
+	JMP  finish
+
+	// getrandom: of 8 bytes, which every process wants that uses malloc. A store
+	// may fault: the kernel is made to store first.
+random:
+	CMPQ SI, $8
+	JNE  leave
+	CMPQ DX, $1 // GRND_NONBLOCK
+	JHI  leave
+	CMPQ RANDOMPOS(R11), $8
+	JCC  leave
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R10, SAVED_R10(R11)
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ DI, R8
+	MOVQ DI, DX
+	XORL DI, DI
+	XORL SI, SI
+	MOVL $8, R10
+	MOVL $14, AX // rt_sigprocmask
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVL $8, SI
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	TESTQ AX, AX
+	JNE  other
+	MOVQ RANDOMPOS(R11), CX
+	INCQ RANDOMPOS(R11)
+	MOVQ RANDOM(R11)(CX*8), CX
+	MOVQ CX, (R8)
+	MOVL $8, AX
+	JMP  counted
+
+	// rt_sigaction of SIGSEGV: noted for the supervisor, which looks at it before
+	// any other thread runs. Not an event.
+segv:
+	CMPL DI, $11
+	JNE  leave
+	CMPQ R10, $8
+	JNE  leave
+	TESTQ SI, SI
+	JEQ  leave
+	CMPQ SEGVSET(R11), $0
+	JNE  leave
+	MOVQ DX, CX // the old one may be stored over the new
+	SUBQ SI, CX
+	ADDQ $32, CX
+	CMPQ CX, $64
+	JLS  leave
+	SYSCALL
+	MOVL $STATE, R11
+	TESTQ AX, AX
+	JNE  leave
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ SI, R8
+	MOVQ (R8), CX
+	MOVQ CX, SEGV(R11)
+	MOVQ 8(R8), CX
+	MOVQ CX, SEGV+8(R11)
+	MOVQ 16(R8), CX
+	MOVQ CX, SEGV+16(R11)
+	MOVQ 24(R8), CX
+	MOVQ CX, SEGV+24(R11)
+	MOVQ $1, SEGVSET(R11)
+	MOVQ SAVED_R8(R11), R8
+	JMP  finish
+
+	// wait4: for any child or one, where there is none.
+wait:
+	CMPQ NOCHILD(R11), $0
+	JEQ  leave
+	TESTL $0xfffffff4, DX // WNOHANG, WUNTRACED, WCONTINUED
+	JNE  leave
+	CMPL DI, $-1
+	JEQ  childless
+	TESTL DI, DI
+	JLE  leave
+childless:
+	MOVQ $-10, AX // ECHILD
+	INCQ SERVED(R11)
+	JMP  finish
 
 	// readlink: names of kernel objects ("pipe:[7]", "/memfd:") hold a colon.
 link2:

@@ -45,7 +45,7 @@ const (
 
 	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
 
-	tscOffset = 0x800 // the code for rdtsc
+	tscOffset = 0xd00 // the code for rdtsc
 
 	// FileSize is the size of the file that both are mapped from, in order, before
 	// there are copies of text (Text).
@@ -69,6 +69,14 @@ const (
 	offJump      = 168 // where the code for rdtsc goes on
 	offChanged   = 216 // not 0: no Text may be used
 	offCPU       = 232 // the number of the CPU that the thread is on
+	offNoChild   = 240 // not 0: the process has no child to wait for
+	offRandomPos = 248 // how many words at offRandom were taken
+	offNullDev   = 0x240
+	offNullIno   = 0x248 // what stat tells of /dev/null
+	offEpoch     = 0x250 // and its times: seconds and nanoseconds
+	offSegvSet   = 0x280 // not 0: there is a note
+	offSegv      = 0x288 // of 32 bytes, what the thread does on SIGSEGV
+	offRandom    = 0x2c0 // the next words of the run's random stream
 )
 
 // Class says how the region serves a call. The numbers are in code_amd64.s.
@@ -90,6 +98,11 @@ const (
 	Map             // mmap: of a library of which there is a Text
 	Futex           // futex: FUTEX_WAKE of a private one
 	GetCPU          // getcpu
+	Fails           // has no effect where it fails, as it mostly does
+	Terminal        // ioctl: is this a terminal?
+	Random          // getrandom of 8 bytes
+	Segv            // rt_sigaction of SIGSEGV
+	WaitNone        // wait4 without children
 )
 
 // Calls that the code makes by itself.
@@ -115,12 +128,15 @@ func table() []served {
 		{5, StatSI},     // fstat
 		{6, StatSI},     // lstat
 		{9, Map},        // mmap
+		{13, Segv},      // rt_sigaction
+		{16, Terminal},  // ioctl
 		{17, File},      // pread64
 		{18, File},      // pwrite64
 		{19, File},      // readv
 		{20, File},      // writev
 		{21, Plain},     // access
 		{59, Plain},     // execve
+		{61, WaitNone},  // wait4
 		{76, Plain},     // truncate
 		{77, File},      // ftruncate
 		{78, List},      // getdents
@@ -135,6 +151,7 @@ func table() []served {
 		{90, Plain},     // chmod
 		{91, Plain},     // fchmod
 		{96, TimeOfDay}, // gettimeofday
+		{137, Fails},    // statfs
 		{201, Time},     // time
 		{202, Futex},    // futex
 		{217, List},     // getdents64
@@ -154,6 +171,7 @@ func table() []served {
 		{296, File},     // pwritev
 		{309, GetCPU},   // getcpu
 		{316, Plain},    // renameat2
+		{318, Random},   // getrandom
 		{322, Plain},    // execveat
 		{439, Plain},    // faccessat2
 		{452, Plain},    // fchmodat2

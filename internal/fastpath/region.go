@@ -16,6 +16,8 @@ import (
 type Facts struct {
 	FuseDev, TreeDev    uint64     // st_dev of our file system, and of its main volume for the guest
 	ImageIno, VolumeIno uint64     // inode numbers >= ImageIno and < VolumeIno are of the main volume
+	NullDev, NullIno    uint64     // st_dev and st_ino of /dev/null, for the guest
+	Epoch               int64      // and its times, ns since 1970
 	HostTime            bool       // clocks are not ours to tell
 	Stdio               []uint64   // inode numbers of the pipes to the host, at most three
 	CPUID               []cpu.Leaf // what cpuid answers
@@ -38,6 +40,7 @@ type Region struct {
 	xcr0    uint64
 
 	file      int    // our own descriptor of it
+	taken     int    // words of the random stream
 	futexes   uint64 // what Futexes stored last
 	texts     []*Text
 	textBytes uint64
@@ -55,7 +58,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hold the fast paths: %w", err)
 	}
-	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file}
+	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file, taken: RandomWords}
 	copy(mem, text(codeAddr()))
 	copy(mem[tscOffset:], text(tscAddr()))
 	copy(mem[cpuidOffset:], text(cpuidAddr()))
@@ -65,7 +68,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	}
 	copy(mem[leavesOffset:], leaves)
 	for _, c := range table() {
-		if facts.HostTime && c.class >= Clock && c.class != GetCPU {
+		if facts.HostTime && c.class >= Clock && c.class < GetCPU {
 			continue
 		}
 		mem[classOffset+c.nr] = byte(c.class)
@@ -76,6 +79,15 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	r.state.word(offTreeDev).Store(facts.TreeDev)
 	r.state.word(offImageIno).Store(facts.ImageIno)
 	r.state.word(offVolumeIno).Store(facts.VolumeIno)
+	r.state.word(offNullDev).Store(facts.NullDev)
+	r.state.word(offNullIno).Store(facts.NullIno)
+	sec, ns := facts.Epoch/1e9, facts.Epoch%1e9
+	if ns < 0 {
+		sec, ns = sec-1, ns+1e9
+	}
+	r.state.word(offEpoch).Store(uint64(sec))
+	r.state.word(offEpoch + 8).Store(uint64(ns))
+	r.state.word(offRandomPos).Store(RandomWords)
 	for i, ino := range facts.Stdio[:min(len(facts.Stdio), 3)] {
 		r.state.word(offStdio + 8*i).Store(ino)
 	}
@@ -144,7 +156,19 @@ func (r *Region) Serves(nr int) bool {
 }
 
 // Makes reports whether call nr is made by the code.
-func (r *Region) Makes(nr int) bool { return nr == statx || nr == poll || r.Serves(nr) }
+func (r *Region) Makes(nr int) bool {
+	if nr == statx || nr == poll {
+		return true
+	}
+	if !r.Serves(nr) {
+		return false
+	}
+	switch r.classes[nr] {
+	case Clock, TimeOfDay, Time, Futex, GetCPU, Random, WaitNone:
+		return false // answered from the state
+	}
+	return true
+}
 
 // ServedOffset is where in the file the count of served calls is, 8 bytes, for
 // the file system server.

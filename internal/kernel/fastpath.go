@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,6 +75,33 @@ func (k *Kernel) armFast(t *Task) {
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick, t.attr.CPUs.First())
 		k.cfg.SetBudget(n, k.tick)
 		k.publishFutexes(t)
+		k.publishRandom()
+		k.fast.NoChild(t.proc.childless())
+	}
+}
+
+// publishRandom gives the region what of the random stream comes next, where
+// that is the seed's alone.
+func (k *Kernel) publishRandom() {
+	if k.tame || k.cfg.Open.Random || k.published == k.rand.given+1 {
+		return
+	}
+	k.published = k.rand.given + 1
+	var words [fastpath.RandomWords]uint64
+	b := k.rand.peek(8 * len(words))
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	k.fast.Random(words)
+}
+
+// readNotes follows up what the region has done for t besides counting.
+func (k *Kernel) readNotes(t *Task) {
+	if n := k.fast.RandomTaken(); k.published != 0 && n > 0 {
+		k.rand.bytes(8 * n)
+	}
+	if act, ok := k.fast.Sigaction(); ok {
+		t.proc.segv.act = act
 	}
 }
 
@@ -105,6 +133,7 @@ func (k *Kernel) countServed(t *Task) {
 	k.fast.Wakes(func(addr, n uint64) {
 		_, _ = k.futexWake(futexKey{mm: t.proc.mm, addr: addr}, int(min(n, 1<<20)), ^uint32(0))
 	})
+	k.readNotes(t)
 	n := k.fast.Served()
 	if n == 0 {
 		return

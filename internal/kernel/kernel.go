@@ -103,19 +103,21 @@ type FIFOs interface {
 
 // Kernel is one run's virtual kernel.
 type Kernel struct {
-	cfg      Config
-	host     hostClock // with the door time
-	sched    *sched.Sched
-	norm     *procfs.Normaliser
-	rand     *stream
-	vary     varied
-	tame     bool   // see lineage
-	tick     int64  // logical ns of an event
-	vdso     []byte // what lies over the kernel's, with the entry code of the last exec
-	vdsoHost vdso.Host
-	vdsoCall uint64 // vdso.SyscallOffset
-	rows     []syscalls.Row
-	calls    []*call // by number
+	cfg   Config
+	host  hostClock // with the door time
+	sched *sched.Sched
+	norm  *procfs.Normaliser
+	rand  *stream
+	// published is rand.given when the region got what follows, plus one; 0: it did not.
+	published uint64
+	vary      varied
+	tame      bool   // see lineage
+	tick      int64  // logical ns of an event
+	vdso      []byte // what lies over the kernel's, with the entry code of the last exec
+	vdsoHost  vdso.Host
+	vdsoCall  uint64 // vdso.SyscallOffset
+	rows      []syscalls.Row
+	calls     []*call // by number
 
 	procs map[int]*Process // by host pid
 	tasks map[int]*Task    // by host tid

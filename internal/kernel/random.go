@@ -14,18 +14,36 @@ import (
 
 // stream is a seeded source of random bytes: ChaCha8 as math/rand/v2
 // specifies it, keyed with the SHA-256 of purpose and seed.
-type stream struct{ c *rand.ChaCha8 }
+type stream struct {
+	c     *rand.ChaCha8
+	ahead []byte // of the stream, drawn and not yet given
+	given uint64 // bytes
+}
 
 func newStream(seed uint64, purpose string) *stream {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], seed)
-	return &stream{rand.NewChaCha8(sha256.Sum256(append([]byte("dettrace "+purpose+"\x00"), b[:]...)))}
+	return &stream{c: rand.NewChaCha8(sha256.Sum256(append([]byte("dettrace "+purpose+"\x00"), b[:]...)))}
 }
 
 func (s *stream) bytes(n int) []byte {
 	p := make([]byte, n)
-	s.c.Read(p)
+	k := copy(p, s.ahead)
+	s.ahead = s.ahead[k:]
+	s.c.Read(p[k:])
+	s.given += uint64(n)
 	return p
+}
+
+// peek is what bytes will return. It is valid until the next call.
+func (s *stream) peek(n int) []byte {
+	if k := len(s.ahead); k < n {
+		more := make([]byte, n)
+		copy(more, s.ahead)
+		s.c.Read(more[k:])
+		s.ahead = more
+	}
+	return s.ahead[:n]
 }
 
 // BootID is what /proc/sys/kernel/random/boot_id says in a run with that seed.

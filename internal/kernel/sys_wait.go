@@ -115,6 +115,28 @@ func (p *Process) addZombie(c *Process, d *deadProcess) {
 	p.zombies = append(p.zombies, zombie{c.vpid, c.pidfd, d})
 }
 
+// childless reports whether the process, which goes on now, has no child to wait
+// for, once the call at which it stands has collected the last of them. It may
+// say no where that is not known.
+func (p *Process) childless() bool {
+	if p.oddChildren || len(p.children) > 0 {
+		return false
+	}
+	if len(p.zombies) == 0 {
+		return true
+	}
+	if p.collecting {
+		p.collecting = false
+		p.listed = true
+		return true
+	}
+	if p.listed {
+		p.listed = false
+		p.dropCollected()
+	}
+	return len(p.zombies) == 0
+}
+
 // dropCollected forgets the children that are zombies no more.
 func (p *Process) dropCollected() {
 	list := p.zombies[:0]
@@ -182,6 +204,7 @@ func (k *Kernel) foreseen(t *Task) (verdict, bool) {
 			return toExit, true
 		}
 		t.onExit = nil
+		p.collecting = len(p.zombies) == 1
 		return pass, true
 	}
 	for _, c := range p.children {

@@ -133,8 +133,11 @@ type Process struct {
 	// oddChildren: zombies is not all that a wait may find. A child was stopped
 	// by job control, does not end with SIGCHLD, or there were too many.
 	oddChildren bool
-	cpu         cpuClock
-	childCPU    int64 // see childTime
+	// collecting: the call that goes on collects the only zombie; listed: it
+	// may still be listed. See childless.
+	collecting, listed bool
+	cpu                cpuClock
+	childCPU           int64 // see childTime
 }
 
 // mmID is the identity of an address space, and what we know of it.

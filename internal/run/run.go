@@ -196,7 +196,7 @@ func (c *container) start() error {
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
 		f.Close()
 	}
-	if c.fast, err = newRegion(box, c.mach, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
+	if c.fast, err = newRegion(box, c.mach, c.began, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
 		return err
 	}
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -60,6 +62,7 @@ SITE(entered, "xorq %%r12, %%r12; jmp 2f; 1: incq %%r12; 2: syscall; testq %%r12
 #define NUMBERED(nr) SITE(numbered_##nr, "movl $" #nr ", %%eax; syscall")
 NUMBERED(1) NUMBERED(18) NUMBERED(82) NUMBERED(83) NUMBERED(84) NUMBERED(87) NUMBERED(217)
 NUMBERED(0) NUMBERED(2) NUMBERED(4) NUMBERED(5) NUMBERED(6) NUMBERED(17) NUMBERED(21)
+NUMBERED(13) NUMBERED(16) NUMBERED(61) NUMBERED(137) NUMBERED(318)
 NUMBERED(89) NUMBERED(257) NUMBERED(262) NUMBERED(267) NUMBERED(269) NUMBERED(439)
 
 // tsc reads the counter, at a site that can be replaced and at one that cannot.
@@ -86,6 +89,7 @@ static long numbered(long nr, long a, long b, long c, long d, unsigned *bad)
 	switch (nr) {
 #define CASE(n) case n: return numbered_##n(nr, a, b, c, d, bad);
 	CASE(1) CASE(18) CASE(82) CASE(83) CASE(84) CASE(87) CASE(217)
+	CASE(13) CASE(16) CASE(61) CASE(137) CASE(318)
 	CASE(0) CASE(2) CASE(4) CASE(5) CASE(6) CASE(17) CASE(21) CASE(89) CASE(257) CASE(262) CASE(267) CASE(269) CASE(439)
 	}
 	return tail(nr, a, b, c, d, bad);
@@ -100,13 +104,14 @@ static long libc(long nr, long a, long b, long c, long d, unsigned *bad)
 
 static const char *const paths[] = {
 	"/", "/etc", "/etc/passwd", "/etc/hostname", "/nonexistent", "/etc/passwd/x", "f", "dir", "dir/..", "link", "loop", "colon",
-	"dir/hole", "/dev/null", "/dev/zero", "/dev/shm", "/dev/shm/s", "/proc/self/exe", "/proc/self/fd/0", "/proc/self/stat", "/proc",
+	"dir/hole", "/dev/null", "/dev/null", "/dev/zero", "/dev/shm", "/dev/shm/s", "/proc/self/exe", "/proc/self/fd/0", "/proc/self/stat", "/proc",
 	"/proc/self/fd/5", "/sys", "/sys/kernel", "/tmp", "", ".", "..", "fifo", "suid", "big",
 };
 // Names that are made, changed and removed.
 static const char *const names[] = {"m0", "m1", "m2", "m3/x", "m3", "m4", "m3/y", "/tmp/m5", "/dev/shm/m6", "/proc/self/m7", "fifo", "m4/z"};
 static int fds[24];
 static char buf[70000], *edge;
+static unsigned long act[4];
 
 static uint64_t hash(const void *p, size_t n)
 {
@@ -220,7 +225,7 @@ int main(int argc, char **argv)
 		case 3: fds[i] = open("dir/hole", O_RDONLY); break;
 		case 4: fds[i] = open("/etc", O_RDONLY | O_DIRECTORY); break;
 		case 5: fds[i] = open("/proc/self/status", O_RDONLY); break;
-		case 6: fds[i] = open("/dev/zero", O_RDONLY); break;
+		case 6: fds[i] = open(i < 8 ? "/dev/zero" : "/dev/null", O_RDONLY); break;
 		case 7: fds[i] = open("link", O_PATH); break;
 		}
 	}
@@ -231,12 +236,28 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309};
-		long nr = nrs[pick(34)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318};
+		long nr = nrs[pick(39)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
 		case SYS_clock_gettime: a = (long)pick(14) - 2, b = memory(); break;
+		case SYS_rt_sigaction: { // of which only the fault is read back
+			static const unsigned long actions[][4] = {{0}, {(unsigned long)SIG_IGN}, {0, SA_RESTART | 0x04000000, 0x1000, 1 << 4}, {(unsigned long)SIG_IGN, 0, 0, -1}};
+			memcpy(act, actions[pick(4)], sizeof act);
+			a = pick(4) ? SIGSEGV : SIGUSR1, b = pick(5) ? (long)act : memory(), c = pick(3) ? pick(4) ? memory() : (long)act + 8 : 0, d = pick(8) ? 8 : 4;
+			if (b >= (long)buf && b < (long)buf + 100)
+				b = 0; // what is there must be no handler
+			break;
+		}
+		case SYS_ioctl: { // the first argument is not read
+			static const int requests[] = {TIOCGPGRP, TIOCGWINSZ, TCGETS, FIONREAD, TIOCGPGRP, TIOCGWINSZ};
+			a = descriptor(), b = requests[pick(6)] | (pick(4) ? 0 : 1l << 32), c = memory();
+			break;
+		}
+		case SYS_wait4: a = (long)pick(4) - 2, b = memory(), c = pick(6) ? pick(4) : pick(2) ? 4 : 8, d = pick(2) ? memory() : 0; break;
+		case SYS_statfs: a = path(), b = memory(); break;
+		case SYS_getrandom: a = memory(), b = pick(3) ? 8 : pick(20), c = pick(6); break;
 		case SYS_getcpu: a = pick(2) ? memory() : 0, b = pick(2) ? memory() : 0; break;
 		case SYS_gettimeofday: a = memory(), b = pick(3) ? 0 : memory(); break;
 		case SYS_time: a = pick(2) ? 0 : memory(); break;
@@ -273,6 +294,11 @@ int main(int argc, char **argv)
 		int at = pick(4);
 		long r = sites[at](nr, a, b, c, d, &bad);
 		printf("%ld: call %ld at %d: %ld, changed %x, memory %lx %lx, line %d\n", i, nr, at, r, bad, hash(buf, sizeof buf), hash(edge - 200, 200), handled);
+		if (nr == SYS_rt_sigaction) { // what does the kernel, and who mirrors it, say now
+			unsigned long now[4] = {0};
+			syscall(nr, SIGSEGV, 0, now, 8);
+			printf("SIGSEGV %lx %lx %lx %lx, %lx\n", now[0], now[1], now[2], now[3], hash(act, sizeof act));
+		}
 		if ((nr == SYS_open || nr == SYS_openat) && r >= 0)
 			close(r);
 		if (pick(4) == 0) {
