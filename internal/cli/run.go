@@ -118,9 +118,10 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 	if hint.Of(err) == "" {
 		err = hint.With(err, a.execAdvice(err, spec))
 	}
-	if failed(result.Status, err) && !flags.Quiet {
+	// A run with --messages is another command's, with files of its own.
+	if failed(result.Status, err) && !flags.Quiet && flags.Messages == "" {
 		line := repeatLine(cmd.Flags(), spec, flags, args)
-		if err != nil && flags.Messages == "" {
+		if err != nil {
 			return result.Status, &failedRun{err, line}
 		}
 		// Nothing can be done about a closed standard error.
