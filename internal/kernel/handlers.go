@@ -38,8 +38,9 @@ func handlers() map[string]handler {
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
-		"access", "faccessat", "faccessat2", "fork", "vfork", "close_range", "fallocate")
+		"access", "faccessat", "faccessat2", "close_range", "fallocate")
 	// processes
+	add(sysFork, "fork", "vfork")
 	add(sysClone, "clone")
 	add(sysClone3, "clone3")
 	add(sysExecve, "execve", "execveat")

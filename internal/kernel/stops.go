@@ -15,6 +15,7 @@ import (
 // here makes one order of it. The parent keeps the turn.
 func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	t.inCall = true
+	t.hasBorn(k)
 	if k.cfg.Open.Threads {
 		return k.birth(t)
 	}

@@ -2,20 +2,72 @@ package kernel
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/hint"
 )
 
 // Flags of clone(2) that would escape the tracer or make new namespaces.
 const cloneRefused = unix.CLONE_UNTRACED | unix.CLONE_PTRACE | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP |
 	unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// clone(2): the filter lets harmless flags through without a stop.
+// fork(2), vfork(2).
+func sysFork(k *Kernel, t *Task) verdict { return k.bear(t) }
+
+// bear lets the kernel make a thread or process. Only if it does not, no event
+// of a birth comes first and the call stops at its exit.
+func (k *Kernel) bear(t *Task) verdict {
+	t.bearing = true
+	t.onExit = func(t *Task) {
+		t.bearing = false
+		if r := t.result(); r == -int64(unix.EAGAIN) && !k.crowded(t) || r == -int64(unix.ENOMEM) {
+			k.Stop(hint.With(fmt.Errorf("%s cannot make another process or thread: the host has no room: %w", t.proc.describe(), unix.Errno(-r)),
+				"see ulimit -u, pids.max of the control groups and the memory of the host; --pids N gives the guest a limit of its own"))
+		}
+	}
+	return toExit
+}
+
+// hasBorn says that no exit of the call that t is in need be seen for its failure.
+func (t *Task) hasBorn(k *Kernel) {
+	if t.bearing {
+		t.bearing = false
+		if !k.logging() || !t.logged {
+			t.onExit = nil
+		}
+	}
+}
+
+// crowded reports whether the guest's own limit may be why t cannot make another
+// process. Pid 1, and who has ended and was not waited for, count.
+func (k *Kernel) crowded(t *Task) bool {
+	limit := ^t.proc.limits.processes.soft
+	if limit >= k.cfg.Machine.MaxThreads()/2 && k.cfg.PidsMax == 0 {
+		return false // the kernel has not been told of it
+	}
+	n := uint64(len(k.order)) + 1
+	for _, o := range k.order {
+		p := o.proc
+		if o != p.tasks[0] {
+			continue
+		}
+		if p.oddChildren {
+			return true // not all of them are known
+		}
+		p.dropCollected()
+		n += uint64(len(p.zombies))
+	}
+	return n >= limit
+}
+
+// clone(2).
 func sysClone(k *Kernel, t *Task) verdict {
 	if v, bad := k.refuseFlags(t, "clone", t.arg(0)); bad {
 		return v
 	}
-	return pass
+	return k.bear(t)
 }
 
 func (k *Kernel) refuseFlags(t *Task, name string, flags uint64) (verdict, bool) {
@@ -53,7 +105,7 @@ func sysClone3(k *Kernel, t *Task) verdict {
 		k.refuse(t, "clone3 with set_tid", unix.EPERM)
 		return t.fail(unix.EPERM)
 	}
-	return pass
+	return k.bear(t)
 }
 
 // clone3Flags reads flags, child_tid and exit_signal again at the fork event.

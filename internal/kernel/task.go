@@ -49,6 +49,7 @@ type Task struct {
 	exits      bool   // has called exit(2)
 	leaderGone bool   // exit(2) of a leader whose siblings live on
 	retrying   bool   // the call at entry is a repetition by us, not a new event
+	bearing    bool   // in a call that makes a thread or process
 	fifoMet    bool   // interrupted by meetFifo, and the stop is still to come
 	timerSlack uint64 // ns; 0: the default
 	partial    int64  // bytes that a call written in pieces has moved so far

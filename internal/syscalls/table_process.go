@@ -4,20 +4,21 @@ import "golang.org/x/sys/unix"
 
 const (
 	noteFork = "The new process id is the next of a namespace of our own, which wraps at a limit of ours; the child runs when the run queue says. The birth itself is the event, reported by ptrace."
+	noteRoom = " Where the host has no room for it while the guest has, the run ends."
 	noteExec = "The new image gets our vDSO, fixed auxiliary vector and seeded AT_RANDOM before its first instruction; addresses are not randomised."
 	noteWait = "Parks until a child changes; which one is told first follows from the order of deaths, which is the run queue's. rusage is logical: no real CPU time, faults or switches (ordered, normalised)."
 )
 
 // rowsProcess are birth, death, waiting and process attributes.
 func rowsProcess() []Row {
-	clone := adjust(56, "clone", noteFork+" Plain processes go through without a stop; threads and unusual flags stop. CLONE_UNTRACED and CLONE_PTRACE, by which a child would escape, are cleared; new namespaces get EPERM.")
+	clone := adjust(56, "clone", noteFork+noteRoom+" The call stops to see a failure, no more; a birth of the guest's ends in its event. CLONE_UNTRACED and CLONE_PTRACE, by which a child would escape, are cleared; new namespaces get EPERM.")
 	clone.Errno = unix.EPERM
 	clone.Filter = cloneFilter()
 	return []Row{
 		clone,
 		adjust(435, "clone3", noteFork+" Its arguments are in memory, so it always stops: read, checked as those of clone(2), and written back where no other thread can change them.").withErrno(unix.ENOSYS),
-		native(57, "fork", noteFork),
-		native(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies."),
+		adjust(57, "fork", noteFork+noteRoom).only(Filter{Default: Look}, false),
+		adjust(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies."+noteRoom).only(Filter{Default: Look}, false),
 		counted(59, "execve", noteExec),
 		counted(322, "execveat", noteExec),
 		counted(60, "exit", "The death is reported by ptrace and handled in order: zombies, SIGCHLD and clear_child_tid. It stops because the kernel does not report a leader's death while other threads live."),
@@ -64,8 +65,8 @@ func recordedLimits(arg int) []Rule {
 	return out
 }
 
-// cloneFilter lets through what fork(3), vfork(3) and posix_spawn(3) do: a
-// process that signals its end by SIGCHLD. The kernel of clone(2) ignores the
+// cloneFilter only looks at what fork(3), vfork(3) and posix_spawn(3) do: a
+// process that signals its end by SIGCHLD, whose birth is the event. The kernel of clone(2) ignores the
 // upper half of flags; one that is not zero stops.
 func cloneFilter() Filter {
 	const (
@@ -73,7 +74,7 @@ func cloneFilter() Filter {
 		vfork = unix.CLONE_VM | unix.CLONE_VFORK
 	)
 	return Filter{Trace, []Rule{
-		{[]Cond{{0, ^uint64(tids), uint64(unix.SIGCHLD)}}, Allow},
-		{[]Cond{{0, ^uint64(tids), vfork | uint64(unix.SIGCHLD)}}, Allow},
+		{[]Cond{{0, ^uint64(tids), uint64(unix.SIGCHLD)}}, Look},
+		{[]Cond{{0, ^uint64(tids), vfork | uint64(unix.SIGCHLD)}}, Look},
 	}}
 }
