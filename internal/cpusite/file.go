@@ -1,7 +1,6 @@
 package cpusite
 
 import (
-	"bytes"
 	"cmp"
 	"debug/elf"
 	"io"
@@ -13,6 +12,7 @@ type file struct {
 	r    io.ReaderAt
 	size int64
 	elf  *elf.File
+	buf  []byte // of chunks
 
 	funcs   map[int64]*function // by offset
 	unwind  *unwindTable
@@ -54,11 +54,13 @@ func (x *file) text() (list []*elf.Prog) {
 // chunks reads the text piece by piece; each begins with the last bytes of
 // the one before, at is its offset in the file.
 func (x *file) chunks(f func(b []byte, at int64)) {
-	const size, overlap = 256 << 10, 16
-	buf := make([]byte, size)
+	const size, overlap = 64 << 10, 16
+	if x.buf == nil {
+		x.buf = make([]byte, size)
+	}
 	for _, p := range x.text() {
 		for at, end := int64(p.Off), int64(p.Off+p.Filesz); at < end; at += size - overlap {
-			b := buf[:min(size, end-at)]
+			b := x.buf[:min(size, end-at)]
 			if n, _ := x.r.ReadAt(b, at); n < len(b) {
 				b = b[:n]
 			}
@@ -70,26 +72,23 @@ func (x *file) chunks(f func(b []byte, at int64)) {
 // places lists the bytes that look like one of the instructions, in order.
 func (x *file) places(list *[]Place) {
 	x.chunks(func(b []byte, at int64) {
-		for _, c := range []struct {
-			op   Op
-			code string
-		}{{CPUID, "\x0f\xa2"}, {XGETBV, "\x0f\x01\xd0"}, {RDRAND, "\x0f\xc7"}} {
-			for i := 0; i < len(b); i++ {
-				n := bytes.Index(b[i:], []byte(c.code))
-				if n < 0 {
-					break
-				}
-				i += n
-				p := Place{at + int64(i), c.op}
-				if c.op == RDRAND {
-					if i+2 >= len(b) || b[i+2] < 0xf0 {
-						continue // cmpxchg16b and the like
-					}
-					if b[i+2] >= 0xf8 {
-						p.Op = RDSEED
-					}
-				}
-				*list = append(*list, p)
+		for i := 0; ; i++ {
+			n := next(b[i:])
+			if n < 0 {
+				break
+			}
+			if i += n; i+2 >= len(b) && b[i+1] != 0xa2 {
+				continue // too short
+			}
+			switch {
+			case b[i+1] == 0xa2:
+				*list = append(*list, Place{at + int64(i), CPUID})
+			case b[i+1] == 0x01 && b[i+2] == 0xd0:
+				*list = append(*list, Place{at + int64(i), XGETBV})
+			case b[i+1] == 0xc7 && b[i+2] >= 0xf8:
+				*list = append(*list, Place{at + int64(i), RDSEED})
+			case b[i+1] == 0xc7 && b[i+2] >= 0xf0: // below are cmpxchg16b and the like
+				*list = append(*list, Place{at + int64(i), RDRAND})
 			}
 		}
 	})
