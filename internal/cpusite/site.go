@@ -41,15 +41,15 @@ func (o Op) String() string {
 
 // Site is one of these instructions.
 type Site struct {
-	Off  int64  `json:"off"`  // of the instruction in the file
-	Addr uint64 `json:"addr"` // and in memory, before the file is moved
-	Op   Op     `json:"op"`
-	Size int    `json:"size"` // of the instruction
-	Old  []byte `json:"old"`  // all that may be replaced, from Before bytes ahead of Off on
+	Off  int64  // of the instruction in the file
+	Addr uint64 // and in memory, before the file is moved
+	Op   Op
+	Size int    // of the instruction
+	Old  []byte // all that may be replaced, from Before bytes ahead of Off on
 	// Before is how much of Old comes before the instruction. Old is at least
 	// Jump bytes, and no branch leads into it but to its beginning; or it is
 	// just the instruction.
-	Before int `json:"before"`
+	Before int
 }
 
 // Jump is the size of what replaces a Site as a whole (see package fastpath).
@@ -70,19 +70,19 @@ func (s *Site) Trap() []byte {
 
 // Result is what was found in one file.
 type Result struct {
-	Sites []Site `json:"sites"`
+	Sites []Site
 	// Start is where in memory the first byte of the file is, before it is moved.
-	Start uint64 `json:"start"`
+	Start uint64
 	// Unproved are the instructions, if they are some, of which nothing is known.
-	Unproved []Place `json:"unproved"`
+	Unproved []Place
 	// BuildID: the first page holds a note that tells this content from any other.
-	BuildID bool `json:"build_id"`
+	BuildID bool
 }
 
 // Place is where something stands in a file.
 type Place struct {
-	Off int64 `json:"off"`
-	Op  Op    `json:"op"`
+	Off int64
+	Op  Op
 }
 
 // ErrFormat says that a file is no x86-64 ELF file.

@@ -19,51 +19,50 @@ import (
 // ServerCommand is the hidden subcommand that runs the server.
 const ServerCommand = "__detfs"
 
-// Config is everything the server needs; it crosses the process border as
-// JSON, but for the files (appendFiles).
+// Config is everything the server needs; it crosses the process border (wire.go).
 type Config struct {
-	Mounts   []Mount      `json:"mounts"`
-	Dirs     []Dir        `json:"dirs"`      // made on top of the layers if missing: /tmp, /proc, /build, ...
-	Files    []StaticFile `json:"-"`         // placed into the guest's tree over the layers: /etc/machine-id, ...
-	Static   []StaticTree `json:"-"`         // trees beside "root"
-	Epoch    int64        `json:"epoch"`     // ns since 1970
-	StateDir string       `json:"state_dir"` // holds upper data (unlinked files); "" = os.TempDir
+	Mounts   []Mount
+	Dirs     []Dir        // made on top of the layers if missing: /tmp, /proc, /build, ...
+	Files    []StaticFile // placed into the guest's tree over the layers: /etc/machine-id, ...
+	Static   []StaticTree // trees beside "root"
+	Epoch    int64        // ns since 1970
+	StateDir string       // holds upper data (unlinked files); "" = os.TempDir
 	// SingleID: only guest uid 0 and gid 0 are mapped. The kernel is then
 	// told owner 0 for every file; the virtual owner still travels in
 	// st_blocks (see PackBlocks).
-	SingleID bool      `json:"single_id"`
-	Vary     vary.Plan `json:"vary"`      // sources that are varied
-	Profile  bool      `json:"profile"`   // measure how long requests take
-	Digests  string    `json:"digests"`   // file in which content digests are kept between runs (see package digests); "" = none
-	HostTime bool      `json:"host_time"` // times are the host's, not SetNow's
-	MaxBytes uint64    `json:"max_bytes"` // what statfs reports as size of the file system; 0 = default 64 GiB
+	SingleID bool
+	Vary     vary.Plan // sources that are varied
+	Profile  bool      // measure how long requests take
+	Digests  string    // file in which content digests are kept between runs (see package digests); "" = none
+	HostTime bool      // times are the host's, not SetNow's
+	MaxBytes uint64    // what statfs reports as size of the file system; 0 = default 64 GiB
 }
 
 // Mount grafts a layer at a guest path. Later mounts cover earlier ones.
 type Mount struct {
-	Guest string `json:"guest"`           // absolute clean path in the guest; "/" for the image
-	Ref   string `json:"ref"`             // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"; or "sha256:HEX" in Store
-	Store string `json:"store,omitempty"` // directory of the store that holds Ref
+	Guest string // absolute clean path in the guest; "/" for the image
+	Ref   string // as image.Open understands it: "host", "dir:PATH", "tar:PATH", "input:PATH"; or "sha256:HEX" in Store
+	Store string // directory of the store that holds Ref
 	// KeepMtime keeps the host's times instead of the epoch.
-	KeepMtime   bool     `json:"keep_mtime"`
-	Owner       uint32   `json:"owner"`          // uid and gid of all files that the layer gives to root
-	Older       int64    `json:"older"`          // ns by which all its files are older than they would be
-	FollowLinks bool     `json:"follow_links"`   // follow symlinks that lead out of an input
-	Hide        []string `json:"hide,omitempty"` // patterns of paths in an input that are not shown
-	Label       string   `json:"label"`          // for reports: "image", "input"
+	KeepMtime   bool
+	Owner       uint32   // uid and gid of all files that the layer gives to root
+	Older       int64    // ns by which all its files are older than they would be
+	FollowLinks bool     // follow symlinks that lead out of an input
+	Hide        []string // patterns of paths in an input that are not shown
+	Label       string   // for reports: "image", "input"
 }
 
 // Dir is a directory that exists in every run.
 type Dir struct {
-	Path     string `json:"path"`
-	Mode     uint32 `json:"mode"` // permission bits
+	Path     string
+	Mode     uint32 // permission bits
 	UID, GID uint32
 	// Fresh drops whatever the layers have there.
-	Fresh bool `json:"fresh"`
+	Fresh bool
 	// Volume, if not 0, makes the directory the top of a volume of its own
 	// (see Volume); it takes effect where the directory is made.
-	Volume uint8 `json:"volume,omitempty"`
-	Extra  bool  `json:"extra,omitempty"` // its inode number is none that others would have without it
+	Volume uint8
+	Extra  bool // its inode number is none that others would have without it
 }
 
 // A volume is a part of the tree that looks like a file system of its own

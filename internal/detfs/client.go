@@ -1,7 +1,6 @@
 package detfs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +33,13 @@ func Start(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("detfs: own binary: %w", err), "mount -t proc proc /proc")
 	}
-	return start(cfg, []string{self, ServerCommand}, nil)
+	return start(cfg, []string{self, ServerCommand}, serverEnv())
 }
+
+// serverEnv is the server's environment. The FUSE thread blocks in read with its
+// P; one more lets the control side run, also when pinned to one CPU. A short run
+// ends before the first 16 MB: see relax.
+func serverEnv() []string { return []string{"GOMAXPROCS=2", "GOGC=400"} }
 
 // start runs a command as the server. By itself: package os would first fork
 // another process to find out what the kernel can do.
@@ -126,7 +130,7 @@ func (c *Client) call(req *call, fd int, out any) error {
 	if err := a.error(); err != nil || out == nil {
 		return err
 	}
-	if err := json.Unmarshal(a.Body, out); err != nil {
+	if err := a.body(out); err != nil {
 		return fmt.Errorf("detfs: %s: %w", req.Op, err)
 	}
 	return nil

@@ -16,31 +16,48 @@ import (
 )
 
 // The control protocol: over a unix stream socket, one request and one reply
-// at a time, each a 4-byte little-endian length, that of JSON, JSON and, behind a
-// Config, its files. A request may carry one descriptor with its first byte.
+// at a time, each a 4-byte little-endian length and a call or an answer (wire.go). A
+// request may carry one descriptor with its first byte.
 
 // call is a request; the field of its operation is set.
 type call struct {
-	Op      string     `json:"op"` // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own, cpusites
-	Config  *Config    `json:"config,omitempty"`
-	Pattern string     `json:"pattern,omitempty"`
-	Tar     TarRequest `json:"tar"`
-	Ino     uint64     `json:"ino,omitempty"`
-	UID     int64      `json:"uid"`
-	GID     int64      `json:"gid"`
-	Offset  int64      `json:"offset,omitempty"`
-	Full    bool       `json:"full,omitempty"`
-	Size    int64      `json:"size,omitempty"`
-	At      int64      `json:"at,omitempty"`
-	Changed int64      `json:"changed,omitempty"`
+	Op       string // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own, cpusites
+	Config   *Config
+	Pattern  string
+	Tar      TarRequest
+	Ino      uint64
+	UID, GID int64
+	Offset   int64
+	Full     bool
+	Size     int64
+	At       int64
+	Changed  int64
 }
 
 // answer is a reply. An error crosses as text, with its errno and its hint.
 type answer struct {
-	Err   string          `json:"err,omitempty"`
-	Errno syscall.Errno   `json:"errno,omitempty"`
-	Hint  string          `json:"hint,omitempty"`
-	Body  json.RawMessage `json:"body,omitempty"`
+	Err   string
+	Errno syscall.Errno
+	Hint  string
+	Body  []byte // of what is coded, else JSON
+}
+
+// setBody puts what a call gives into the answer.
+func (a *answer) setBody(v any) (err error) {
+	if w, ok := v.(coded); ok {
+		a.Body = encode(nil, w)
+		return nil
+	}
+	a.Body, err = json.Marshal(v)
+	return err
+}
+
+// body is the inverse of setBody.
+func (a *answer) body(v any) error {
+	if w, ok := v.(coded); ok {
+		return decode(a.Body, w)
+	}
+	return json.Unmarshal(a.Body, v)
 }
 
 func (a *answer) setError(err error) {
@@ -75,18 +92,9 @@ func (e *remoteError) Unwrap() error {
 const maxFrame = 1 << 30
 
 // sendFrame writes v, and fd with it unless it is negative.
-func sendFrame(c *net.UnixConn, v any, fd int) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("detfs: control: %w", err)
-	}
-	le := binary.LittleEndian
-	msg := le.AppendUint32(make([]byte, 4, 8+len(body)), uint32(len(body)))
-	msg = append(msg, body...)
-	if r, ok := v.(*call); ok && r.Config != nil {
-		msg = appendFiles(msg, r.Config)
-	}
-	le.PutUint32(msg, uint32(len(msg)-4))
+func sendFrame(c *net.UnixConn, v coded, fd int) error {
+	msg := encode(make([]byte, 4, 512), v)
+	binary.LittleEndian.PutUint32(msg, uint32(len(msg)-4))
 	if fd >= 0 {
 		n, _, err := c.WriteMsgUnix(msg, unix.UnixRights(fd), nil)
 		if err != nil {
@@ -102,7 +110,7 @@ func sendFrame(c *net.UnixConn, v any, fd int) error {
 
 // recvFrame reads one frame into v. file is the descriptor that came with it,
 // or nil; the caller owns it. io.EOF: the other end is gone.
-func recvFrame(c *net.UnixConn, v any) (file *os.File, err error) {
+func recvFrame(c *net.UnixConn, v coded) (file *os.File, err error) {
 	var head [4]byte
 	oob := make([]byte, 128)
 	for got := 0; got < len(head); {
@@ -128,17 +136,7 @@ func recvFrame(c *net.UnixConn, v any) (file *os.File, err error) {
 	if _, err := io.ReadFull(c, body); err != nil {
 		return file, fmt.Errorf("detfs: control: %w", err)
 	}
-	if len(body) < 4 || uint64(binary.LittleEndian.Uint32(body)) > uint64(len(body)-4) {
-		return file, fmt.Errorf("detfs: control: frame of %d bytes", size)
-	}
-	text, rest := body[4:4+binary.LittleEndian.Uint32(body)], body[4+binary.LittleEndian.Uint32(body):]
-	if err := json.Unmarshal(text, v); err != nil {
-		return file, fmt.Errorf("detfs: control: %w", err)
-	}
-	if r, ok := v.(*call); ok && r.Config != nil {
-		return file, readFiles(rest, r.Config)
-	}
-	return file, nil
+	return file, decode(body, v)
 }
 
 func oneFile(oob []byte) (*os.File, error) {

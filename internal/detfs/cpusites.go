@@ -57,6 +57,6 @@ func (r nodeReader) ReadAt(b []byte, off int64) (int, error) {
 // instructions that look at the CPU. The result is the server's to keep.
 func (c *Client) CPUSites(ino uint64) (cpusite.Result, error) {
 	var out cpusite.Result
-	err := c.call(&call{Op: "cpusites", Ino: ino}, -1, &out)
+	err := c.call(&call{Op: "cpusites", Ino: ino}, -1, sites{&out})
 	return out, err
 }

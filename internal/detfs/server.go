@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"dettrace/internal/cpusite"
@@ -64,9 +64,7 @@ func ServerMain(args []string) int {
 }
 
 func serverMain(open openLayer) int {
-	// The FUSE thread blocks in read with its P; one more lets the
-	// control side run, also when pinned to one CPU.
-	runtime.GOMAXPROCS(2)
+	relax()
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	s, err := newServer(open)
 	if err != nil {
@@ -77,6 +75,11 @@ func serverMain(open openLayer) int {
 		return 1
 	}
 	return 0
+}
+
+// relax ends serverEnv's patience with garbage at the first collection.
+func relax() {
+	runtime.SetFinalizer(new(*byte), func(**byte) { debug.SetGCPercent(100) })
 }
 
 func newServer(open openLayer) (*server, error) {
@@ -115,7 +118,7 @@ func (s *server) control() error {
 		body, err := s.handle(&c, file)
 		var a answer
 		if err == nil && body != nil {
-			a.Body, err = json.Marshal(body)
+			err = a.setBody(body)
 		}
 		if err != nil {
 			a.setError(err)
@@ -166,7 +169,8 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 	case "finish":
 		return s.finish(c.Full)
 	case "cpusites":
-		return s.cpuSites(c.Ino), nil
+		r := s.cpuSites(c.Ino)
+		return sites{&r}, nil
 	case "chown":
 		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
 	case "text":

@@ -84,6 +84,9 @@ func (s *Script) Space(n int) uint64 {
 	return scriptBase + uint64(at)
 }
 
+// Buffer is memory for what no step looks at, of up to 64 KiB.
+const Buffer = dataBase - 64<<10
+
 // first and end are where the steps are in memory: behind all else.
 func (s *Script) first() uint64 {
 	if s == nil || len(s.steps) == 0 {

@@ -123,6 +123,7 @@ func (s *stage) bindProc() error {
 		p := s.do("hold /proc/"+name, unix.SYS_OPEN_TREE, cwd, s.root+"/proc/"+name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 		p.Save, p.Allow[0] = uint64(kept[i]), uint16(unix.ENOENT)
 	}
+	s.learnNames(s.base + "/proc")
 	for _, name := range s.cfg.BindProc {
 		target := s.root + "/proc/" + name
 		s.ifThere(target, 1)
@@ -132,6 +133,17 @@ func (s *stage) bindProc() error {
 		s.attach("bind /proc/"+name, kept[i], s.root+"/proc/"+name)
 	}
 	return nil
+}
+
+// learnNames lists a directory of the file system: the kernel then knows its
+// entries (FUSE_READDIRPLUS) and asks for none of them by itself. An error is left
+// to who comes next.
+func (s *stage) learnNames(dir string) {
+	fd := s.slot()
+	p := s.do("list "+dir, unix.SYS_OPENAT, cwd, dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
+	p.Save, p.Ignore = uint64(fd), true
+	s.do("list "+dir, unix.SYS_GETDENTS64, fd, initproc.Buffer, 32<<10).Ignore = true
+	s.do("list "+dir, unix.SYS_CLOSE, fd).Ignore = true
 }
 
 // attach appends the move of a mount that is attached nowhere; it is left out if
