@@ -15,6 +15,7 @@ type pollSpec struct {
 	timed   bool
 	mask    uint64
 	hasMask bool
+	sets    bool // select-like
 	bad     bool // a descriptor is not open: the kernel says so at once
 }
 
@@ -64,7 +65,13 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 			continue
 		}
 		w.tty = w.tty || f.class == fdTTY
-		if f.ready(p.events) || f.class == fdTree {
+		now, quiet := k.pollReady(&f, p.events)
+		if quiet {
+			f.close()
+			w.quiet = true
+			continue
+		}
+		if now || f.class == fdTree {
 			f.close()
 			ready = true
 			break
@@ -87,9 +94,14 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 	return park
 }
 
-// pollNow lets the kernel answer with a timeout of zero. Calls that write the
-// remaining time back (select(2), NOTES) get the logical one.
+// pollNow lets the kernel answer with a timeout of zero.
 func (k *Kernel) pollNow(t *Task, s *pollSpec) verdict {
+	return k.hidesHup(t, s, k.pollAtOnce(t, s))
+}
+
+// pollAtOnce is pollNow for all but TCP sockets. Calls that write the remaining time
+// back (select(2), NOTES) get the logical one.
+func (k *Kernel) pollAtOnce(t *Task, s *pollSpec) verdict {
 	left := int64(0)
 	if t.restart.set {
 		left = max(t.restart.deadline-k.Now(), 0)
@@ -190,6 +202,7 @@ func (k *Kernel) pollSpec(t *Task) (pollSpec, unix.Errno) {
 		}
 		return s, k.pollTimeout(t, &s, t.arg(2), t.arg(3), 1)
 	}
+	s.sets = true
 	if e := k.selectSets(t, &s); e != 0 {
 		return s, e
 	}

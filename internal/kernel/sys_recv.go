@@ -21,7 +21,7 @@ func sysRecv(k *Kernel, t *Task) verdict {
 	flags := t.arg(fi)
 	s := k.inetOf(&f)
 	if s == nil {
-		return k.recv(t, &f, fi)
+		return k.recv(t, &f, fi, true)
 	}
 	if !s.Stream() {
 		defer f.close()
@@ -31,18 +31,18 @@ func sysRecv(k *Kernel, t *Task) verdict {
 		f.close()
 		return v
 	}
-	return k.withoutName(t, k.recv(t, &f, fi))
+	return k.withoutName(t, k.recv(t, &f, fi, false))
 }
 
 // recv receives from a socket whose bytes are the kernel's. It consumes f; fi
-// is the flags' argument.
-func (k *Kernel) recv(t *Task, f *file, fi int) verdict {
+// is the flags' argument, and control says that control data can come.
+func (k *Kernel) recv(t *Task, f *file, fi int, control bool) verdict {
 	flags := t.arg(fi)
 	if flags&unix.MSG_DONTWAIT != 0 || f.nonblock() {
 		f.close()
 		return pass
 	}
-	if k.waitsForMore(t, f, flags) {
+	if k.waitsForMore(t, f, flags, control) {
 		if t.sigWake { // the kernel finds the signal before it would sleep
 			t.sigWake = false
 			f.close()
@@ -56,12 +56,12 @@ func (k *Kernel) recv(t *Task, f *file, fi int) verdict {
 // waitsForMore reports whether a receiving call sleeps again after its first
 // bytes. Where control data may come with them, each piece would lose that of
 // the one before, so such a call stays whole.
-func (k *Kernel) waitsForMore(t *Task, f *file, flags uint64) bool {
+func (k *Kernel) waitsForMore(t *Task, f *file, flags uint64, control bool) bool {
 	switch t.callNr {
 	case unix.SYS_RECVMMSG:
 		return flags&unix.MSG_WAITFORONE == 0 && t.intArg(2) > 1
 	case unix.SYS_RECVMSG:
-		if n, ok := t.readU64(t.arg(1) + 40); !ok || n != 0 { // msg_controllen
+		if n, ok := t.readU64(t.arg(1) + 40); !ok || n != 0 && control { // msg_controllen
 			return false
 		}
 	}

@@ -300,6 +300,7 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 		// Reading on is possible after SHUT_RDWR as long as something is there;
 		// a peer of TCP finds out when it writes.
 		_ = unix.Shutdown(f.fd, how)
+		k.hangUp()
 	}
 	return t.done(0)
 }

@@ -76,6 +76,7 @@ type waitFor struct {
 	hasMask  bool
 	alarm    *alarm
 	tty      bool   // one of fds is a terminal
+	quiet    bool   // among what is waited for is a socket that seems to have hung up
 	sigfd    uint64 // signals that the call takes, as a signalfd among the descriptors does
 	outside  bool   // something that the world outside the container decides
 }

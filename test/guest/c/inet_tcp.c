@@ -469,11 +469,71 @@ static void bulk(void) {
 	waitpid(pid, 0, 0);
 }
 
+// later runs f(fd) in a child that has only fd of the two ends, after a pause.
+static void later(int fd, int other, void (*f)(int)) {
+	if (fork()) return;
+	close(other);
+	usleep(20000);
+	f(fd);
+	_exit(0);
+}
+static void say3(int fd) { send(fd, "abc", 3, 0); usleep(20000); send(fd, "defg", 4, 0); }
+static void closes(int fd) { close(fd); }
+
+// What poll and select say of ends of which the other has gone, and recvmsg that waits
+// for all with room for control data.
+static void ends(void) {
+	int c, s, d;
+	pair(&c, &s);
+	char b[8], ctl[64];
+	struct iovec v = {b, 7};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof ctl};
+	later(s, c, say3);
+	SAY("all %ld control %zu\n", recvmsg(c, &m, MSG_WAITALL), m.msg_controllen);
+	wait(0);
+	close(s);
+	struct pollfd p[3] = {{c, 0}, {c, POLLPRI}, {c, POLLRDHUP}};
+	TRY(poll(p, 2, 0));
+	TRY(poll(p, 2, 30));
+	SAY("%x %x\n", p[0].revents, p[1].revents);
+	TRY(poll(p, 3, -1));
+	SAY("%x %x %x\n", p[0].revents, p[1].revents, p[2].revents);
+	fd_set e;
+	FD_ZERO(&e);
+	FD_SET(c, &e);
+	struct timeval tv = {0, 30000};
+	TRY(select(c + 1, 0, 0, &e, &tv));
+	FD_SET(c, &e);
+	TRY(select(c + 1, &e, 0, 0, 0));
+	SAY("closed by the peer: %s\n", ev(c));
+	d = dup(c);
+	if (!fork()) {
+		usleep(20000);
+		shutdown(d, SHUT_WR);
+		_exit(0);
+	}
+	TRY(poll(p, 2, -1));
+	SAY("%x %x; %s\n", p[0].revents, p[1].revents, ev(c));
+	wait(0);
+	close(c);
+	close(d);
+	pair(&c, &s);
+	later(s, c, closes);
+	close(s);
+	p[0] = (struct pollfd){c, POLLIN};
+	TRY(poll(p, 1, -1));
+	SAY("%x\n", p[0].revents);
+	wait(0);
+	close(c);
+}
+
 int main(void) {
 	signal(SIGPIPE, onpipe);
+
 	names();
 	six();
 	flow();
+	ends();
 	refused();
 	options();
 	order();
