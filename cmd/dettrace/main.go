@@ -15,6 +15,7 @@ import (
 	"dettrace/internal/perturb"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
+	"dettrace/internal/slack"
 )
 
 func main() {
@@ -41,6 +42,7 @@ func hiddenCommand(name string) func(args []string) int {
 
 // user is the command line that people see.
 func user() int {
+	slack.Widen() // a run's few milliseconds are too many looks of the runtime's monitor
 	dir, err := os.Getwd()
 	if err != nil {
 		cli.Complain(os.Stderr, err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/slack"
 )
 
 // Client is the supervisor's end of the server. Its methods may be called
@@ -65,10 +66,14 @@ func start(cfg Config, argv, env []string) (*Client, error) {
 	}
 	// Nothing for it to read or print but errors. The others are controlFD, pageFD, lifeFD.
 	files := []uintptr{^uintptr(0), ^uintptr(0), os.Stderr.Fd(), theirs.Fd(), pageFile.Fd(), lifeW.Fd()}
-	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Env: env, Files: files,
-		// A session of its own: signals of the terminal are the supervisor's.
-		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true},
+	pid := 0
+	err = slack.With(slack.Wide, func() (err error) {
+		pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+			Env: env, Files: files,
+			// A session of its own: signals of the terminal are the supervisor's.
+			Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true},
+		})
+		return err
 	})
 	// The server has its own copies now; ours would hide its death.
 	_ = theirs.Close()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/initproc"
+	"dettrace/internal/slack"
 )
 
 // Sandbox is a container whose pid 1 is parked and whose pid 2 waits to be
@@ -170,14 +171,15 @@ func (s *Sandbox) spawn(cfg *Config, ids idPlan) error {
 	defer std.close()
 	// The number is its descriptor there.
 	path := fmt.Sprintf("/proc/self/fd/%d", programFD)
-	err = withPersona(cfg.ASLR, func() (err error) {
+	start := func() (err error) {
 		s.InitPid, err = syscall.ForkExec(path, []string{"init"}, &syscall.ProcAttr{
 			Env:   []string{},
 			Files: append(std.fds, uintptr(pair[1]), uintptr(prog)), // initproc.ControlFD, programFD
 			Sys:   attr,
 		})
 		return err
-	})
+	}
+	err = withPersona(cfg.ASLR, func() error { return slack.With(slack.Default, start) })
 	if errors.Is(err, unix.EACCES) && execHint() != "" {
 		return stepError("execute init", err, execHint())
 	}
