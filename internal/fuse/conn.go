@@ -50,8 +50,16 @@ func NewConn(fd int, fs FS, lock sync.Locker) *Conn {
 // Loop serves until the file system is unmounted or the connection aborted
 // (nil), or until the descriptor fails.
 func (c *Conn) Loop() error {
+	if err := syscall.SetNonblock(c.fd, true); err != nil {
+		return fmt.Errorf("fuse: %w", err)
+	}
 	for {
-		n, err := syscall.Read(c.fd, c.in)
+		if ok, err := await(c.fd); err != nil {
+			return fmt.Errorf("fuse: poll: %w", err)
+		} else if !ok {
+			continue
+		}
+		n, err := rawRead(c.fd, c.in)
 		switch {
 		case err == nil:
 		case errors.Is(err, syscall.ENODEV):
@@ -72,7 +80,7 @@ func (c *Conn) Loop() error {
 		}
 		if reply != nil {
 			// ENOENT: the caller died meanwhile.
-			if _, err := syscall.Write(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
+			if err := rawWrite(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
 				if errors.Is(err, syscall.ENODEV) {
 					return nil
 				}
