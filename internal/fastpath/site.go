@@ -70,8 +70,12 @@ func (r *Region) Known(addr, base uint64, text []byte) *Site {
 // to look for a site there.
 func (r *Region) Wanted(addr uint64) bool {
 	r.seen[addr]++
-	return r.seen[addr] == 2
+	return r.seen[addr] == worth
 }
+
+// worth is how many stops cost what a search costs, which reads 64 KiB of text that
+// often nobody else would have read. A short run of its own never gets there.
+const worth = 6
 
 // Addrs lists the addresses from..to that have a site, in order. The slice is
 // valid until the next Find.

@@ -176,7 +176,9 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	}
 	list := k.knownSites(t, m, k.fast.Addrs(addr-sweep, addr+sweep))
 	if k.fast.Wanted(addr) {
-		if s := k.findSite(t, addr); s != nil && m.patched[addr] != s {
+		var s *fastpath.Site
+		k.cfg.FileIDs.With(func() { s = k.findSite(t, addr) })
+		if s != nil && m.patched[addr] != s {
 			list = append(list, s)
 		}
 	}

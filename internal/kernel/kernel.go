@@ -87,6 +87,8 @@ type Config struct {
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error
+	// FileIDs are for reads of guest text that nobody may have read before.
+	FileIDs ptrace.FileIDs
 	// CPUSites tells where a file of the tree looks at the CPU.
 	CPUSites func(ino uint64) (cpusite.Result, error)
 	// TouchIno sets a file's mtime and ctime to the logical now.

@@ -242,9 +242,11 @@ func (k *Kernel) replaceAt(t *Task, list []cpusite.Site, at func(*cpusite.Site) 
 		}
 		to = (to + 7) &^ 7
 		buf := make([]byte, to-from)
-		if got, _ := ptrace.ReadMem(t.tid, from, buf); got == len(buf) {
-			k.replaceIn(t, sites[:n], from, buf)
-		}
+		k.cfg.FileIDs.With(func() {
+			if got, _ := ptrace.ReadMem(t.tid, from, buf); got == len(buf) {
+				k.replaceIn(t, sites[:n], from, buf)
+			}
+		})
 		sites = sites[n:]
 	}
 }

@@ -209,7 +209,7 @@ func (c *container) start() error {
 		CPUSites: fs.CPUSites,
 		Fast:     c.fast, RegionPath: regionPath, CopyText: fs.CopyText, NoFast: s.NoFastPaths, Profile: s.Profile,
 		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Vary: s.Vary, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
-		SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
+		FileIDs: fileIDs(box), SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
 		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
@@ -220,6 +220,14 @@ func (c *container) start() error {
 	}
 	c.kern = k
 	return nil
+}
+
+// fileIDs are for reading the guest's memory: none where our own ids are mapped.
+func fileIDs(box *sandbox.Sandbox) ptrace.FileIDs {
+	if box.RootUID == os.Geteuid() && box.RootGID == os.Getegid() {
+		return ptrace.FileIDs{}
+	}
+	return ptrace.FileIDs{UID: box.RootUID, GID: box.RootGID}
 }
 
 // stream is a pipe with one end for the guest and one for us.

@@ -32,6 +32,9 @@ type Sandbox struct {
 	ScratchAddr uint64 // zeroed private memory of pid 2, for arguments of injected calls
 	ScratchLen  uint64
 
+	// RootUID and RootGID are the host's ids of the guest's root.
+	RootUID, RootGID int
+
 	// Shared is the file of Config.Shared; Close closes it.
 	Shared *os.File
 
@@ -71,7 +74,7 @@ func start(cfg Config, mode IDMode, tree string) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{sock: -1, pidfd: -1, stage: script}
+	s := &Sandbox{sock: -1, pidfd: -1, stage: script, RootUID: ids.uid[0].HostID, RootGID: ids.gid[0].HostID}
 	defer func() {
 		if err != nil {
 			s.Close()
