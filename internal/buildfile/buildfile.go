@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -93,7 +94,7 @@ func Parse(b []byte) ([]Build, error) {
 	}
 	var builds []Build
 	for _, name := range slices.Sorted(maps.Keys(d.Build)) {
-		if !validName.MatchString(name) {
+		if !validName().MatchString(name) {
 			return nil, fmt.Errorf("build.%s: not a name: letters, digits, - and _ only", name)
 		}
 		own := d.Build[name]
@@ -106,7 +107,8 @@ func Parse(b []byte) ([]Build, error) {
 	return order(builds)
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+// validName is made when it is needed, not at every start of the program.
+var validName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`) })
 
 // explain names line and key of an error.
 func explain(err error) error {

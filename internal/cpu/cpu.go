@@ -132,6 +132,7 @@ func brandOf(q Source) string {
 // whose registers its operating system does not save.
 func (m Model) Missing(q Source) []string {
 	var out []string
+	q = remembered{q, map[[2]uint32]Regs{}}
 	x := q.XCR0()
 	for _, f := range m.features {
 		if !f.in(q) || x&f.state != f.state {

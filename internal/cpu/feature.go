@@ -25,6 +25,24 @@ func (f *feature) in(q Source) bool {
 	return f.smp || maxLeaf(q, f.leaf) && q.CPUID(f.leaf, f.sub)[f.reg]>>f.bit&1 != 0
 }
 
+// remembered asks a Source once for each leaf: cpuid leaves a virtual machine,
+// which takes 10 us.
+type remembered struct {
+	Source
+	known map[[2]uint32]Regs
+}
+
+// CPUID implements Source.
+func (m remembered) CPUID(leaf, sub uint32) Regs {
+	key := [2]uint32{leaf, sub}
+	r, ok := m.known[key]
+	if !ok {
+		r = m.Source.CPUID(leaf, sub)
+		m.known[key] = r
+	}
+	return r
+}
+
 // maxLeaf reports whether leaf is in its range.
 func maxLeaf(q Source, leaf uint32) bool { return q.CPUID(leaf&0x80000000, 0)[0] >= leaf }
 

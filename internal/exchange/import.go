@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -231,13 +232,15 @@ func sniff(f io.Reader) (bool, error) {
 		}
 		name := strings.TrimPrefix(h.Name, "./")
 		if name != "" {
-			return imageEntry.MatchString(name), nil
+			return imageEntry().MatchString(name), nil
 		}
 	}
 	return false, nil
 }
 
-var imageEntry = regexp.MustCompile(`^(blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|(sha256:)?[0-9a-f]{64}(\.json|\.tar|\.tar\.gz|/.*)?)$`)
+var imageEntry = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|(sha256:)?[0-9a-f]{64}(\.json|\.tar|\.tar\.gz|/.*)?)$`)
+})
 
 // plain takes in the archive of one root file system. Its origin notes the
 // digest of the file.

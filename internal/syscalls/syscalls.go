@@ -13,7 +13,6 @@ package syscalls
 
 import (
 	"slices"
-	"sort"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -74,16 +73,22 @@ func Table() []Row { return slices.Clone(table()) }
 
 // table is made once: a run asks for it several times.
 var table = sync.OnceValue(func() []Row {
-	var t []Row
-	for _, family := range [][]Row{
+	families := [][]Row{
 		rowsIO(), rowsOpen(), rowsStat(), rowsChange(), rowsXattr(), rowsPoll(), rowsMemory(),
 		rowsProcess(), rowsIdentity(), rowsSignal(), rowsTime(), rowsMachine(), rowsSched(),
 		rowsSocket(), rowsIPC(), rowsFutex(), rowsMount(), rowsAdmin(), rowsModern(), rowsObsolete(),
 		rowsUnassigned(),
-	} {
-		t = append(t, family...)
 	}
-	sort.SliceStable(t, func(i, j int) bool { return t[i].Nr < t[j].Nr })
+	n := 0
+	for _, f := range families {
+		n += len(f)
+	}
+	t := make([]Row, n)
+	for _, f := range families {
+		for i := range f {
+			t[f[i].Nr] = f[i]
+		}
+	}
 	return t
 })
 
