@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"dettrace/internal/compare"
+	"dettrace/internal/settings"
+	"dettrace/internal/store"
 )
 
 type diffFlags struct {
@@ -15,15 +17,17 @@ type diffFlags struct {
 	only    []string
 	stat    bool
 	json    bool
+	store   string
 }
 
 func (a App) diffCommand(status *int) *cobra.Command {
 	var f diffFlags
 	cmd := &cobra.Command{
 		Use:   "diff [flags] A B",
-		Short: "Compare two trees: directories, tars, or single files",
+		Short: "Compare two trees: directories, tars, images, or single files",
 		Long: `Compare two trees file by file: directories, tars (plain, gzip, xz, zstd,
-bzip2; dettrace run --save), or two single files. Says of each file in what it
+bzip2; dettrace run --save), images of the store (by name, image:NAME or
+sha256:PREFIX), or two single files. Says of each file in what it
 differs: content and from which byte, mode, owner, time, link, missing; shows
 the lines of small text files; and looks into ar, tar, zip, gzip, xz, zstd,
 bzip2 and .deb, so that the member that differs is named.
@@ -31,6 +35,7 @@ bzip2 and .deb, so that the member that differs is named.
 Exit status: 0 the same, 1 different, 2 trouble.`,
 		Example: `  dettrace diff build-1 build-2
   dettrace diff --stat first.tar second.tar
+  dettrace diff trixie trixie-next
   dettrace diff hello_1_amd64.deb other/hello_1_amd64.deb
   dettrace diff --ignore-times --ignore-owners --only 'usr/lib/*' a b
   dettrace diff --json a.tar b.tar`,
@@ -40,7 +45,7 @@ Exit status: 0 the same, 1 different, 2 trouble.`,
 			if len(args) >= 2 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return nil, cobra.ShellCompDirectiveDefault
+			return a.imageNames(f.store), cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var err error
@@ -53,25 +58,22 @@ Exit status: 0 the same, 1 different, 2 trouble.`,
 	fs.StringArrayVar(&f.only, "only", nil, "compare only these `PATH`s or globs, relative to the trees (repeatable)")
 	fs.BoolVar(&f.options.IgnoreTimes, "ignore-times", false, "file times do not count; those inside archives do")
 	fs.BoolVar(&f.options.IgnoreOwners, "ignore-owners", false, "owners do not count; those inside archives do")
+	fs.StringVar(&f.store, "store", "", "`DIR` of the store of images (default as for dettrace image)")
+	_ = cmd.MarkFlagDirname("store") // fails only for a flag that does not exist; a test covers it
 	fs.BoolVar(&f.json, "json", false, "print the result as JSON")
 	fs.SortFlags = false
 	return cmd
 }
 
 func (a App) diff(f diffFlags, nameA, nameB string) (int, error) {
-	var trees [2]*compare.Tree
-	for i, name := range []string{nameA, nameB} {
-		t, err := compare.Open(name)
-		if err != nil {
-			return exitTrouble, err
+	trees, err := a.trees(f, [2]string{nameA, nameB})
+	for _, t := range trees {
+		if t != nil {
+			defer t.Close() // only read: nothing can be lost
 		}
-		defer t.Close() // only read: nothing can be lost
-		if len(f.only) > 0 {
-			if err := t.Only(f.only); err != nil {
-				return exitTrouble, err
-			}
-		}
-		trees[i] = t
+	}
+	if err != nil {
+		return exitTrouble, err
 	}
 	f.options.NoText = f.stat
 	diffs, err := compare.Trees(trees[0], trees[1], f.options)
@@ -85,6 +87,35 @@ func (a App) diff(f diffFlags, nameA, nameB string) (int, error) {
 		return exitDifferent, nil
 	}
 	return exitSame, nil
+}
+
+// trees opens both sides: paths, or images of the store.
+func (a App) trees(f diffFlags, names [2]string) (trees [2]*compare.Tree, err error) {
+	var stores [2]*store.Store
+	var images [2]store.Image
+	for i, name := range names {
+		var ok bool
+		if stores[i], images[i], ok, err = settings.FindStored(name, f.store, a.Host); err != nil {
+			return trees, err
+		} else if !ok {
+			stores[i] = nil
+		}
+	}
+	both := stores[0] != nil && stores[1] != nil
+	for i, name := range names {
+		if s := stores[i]; s != nil {
+			trees[i], err = compare.Image(s, images[i].Digest, both)
+		} else {
+			trees[i], err = compare.Open(name)
+		}
+		if err == nil && len(f.only) > 0 {
+			err = trees[i].Only(f.only)
+		}
+		if err != nil {
+			return trees, err
+		}
+	}
+	return trees, nil
 }
 
 func (f diffFlags) tell(w io.Writer, diffs []compare.Difference, trees [2]*compare.Tree) error {

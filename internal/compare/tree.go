@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -81,7 +82,7 @@ func (t *Tree) file(name string, info fs.FileInfo) error {
 		for i := range files {
 			files[i].Path = clean(files[i].Path)
 		}
-		t.Files = last(files)
+		t.Files = slices.DeleteFunc(last(files), func(f archive.File) bool { return f.Path == "" }) // a directory has no entry of its own either
 		return nil
 	}
 	t.Files = []archive.File{{Path: "", Mode: info.Mode(), ModTime: info.ModTime().UnixNano(), Size: info.Size(), Data: data}}

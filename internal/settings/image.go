@@ -73,6 +73,32 @@ func setImage(s *run.Spec, f Flags, host Host) error {
 	return err
 }
 
+// FindStored finds the image of the store that ref means where a path may stand,
+// too, by the rules of setImage; false for a path.
+func FindStored(ref, storeFlag string, host Host) (*store.Store, store.Image, bool, error) {
+	if isPath(ref) {
+		return nil, store.Image{}, false, nil
+	}
+	_, pathErr := os.Lstat(hostPath(ref, host.Dir))
+	marked := strings.HasPrefix(ref, "sha256:") || strings.HasPrefix(ref, "image:")
+	st, err := OpenStore(storeFlag, host)
+	if err != nil {
+		return nil, store.Image{}, false, err
+	}
+	img, err := st.Resolve(ref)
+	switch {
+	case err == nil && pathErr == nil && !marked:
+		return nil, img, false, hint.With(fmt.Errorf("%s: both a path and a name of the store", ref), "write ./"+ref+" or image:"+ref)
+	case err == nil:
+		return st, img, true, nil
+	case marked || !errors.Is(err, store.ErrUnknown):
+		return nil, img, false, err
+	case pathErr != nil:
+		return nil, img, false, hint.With(fmt.Errorf("%s: %w, and no image of that name in the store", ref, reason(pathErr)), hint.Of(err))
+	}
+	return nil, img, false, nil
+}
+
 // isPath reports whether ref is a path by its form.
 func isPath(ref string) bool {
 	first, _, _ := strings.Cut(ref, "/")
