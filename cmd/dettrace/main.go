@@ -14,6 +14,7 @@ import (
 	"dettrace/internal/detfs"
 	"dettrace/internal/perturb"
 	"dettrace/internal/run"
+	"dettrace/internal/scratch"
 	"dettrace/internal/settings"
 	"dettrace/internal/slack"
 )
@@ -34,6 +35,8 @@ func hiddenCommand(name string) func(args []string) int {
 	switch name {
 	case detfs.ServerCommand:
 		return detfs.ServerMain
+	case scratch.Command:
+		return scratch.Main
 	case perturb.Command:
 		return func(args []string) int { return perturb.Main(args, os.Environ()) }
 	}

@@ -199,12 +199,10 @@ func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error
 	if (f.report != "" || f.listInputs != "") && len(builds) != 1 {
 		return run.ExitFailure, hint.With(fmt.Errorf("--report and --list-inputs are for one build, these are %d", len(builds)), "dettrace.lock has all; or choose one with --only NAME")
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+	b, err := a.newBuilder(f, file)
 	if err != nil {
 		return run.ExitFailure, err
 	}
-	b := &builder{a: a, f: f, dir: dir, placed: make(map[string][]string)}
-	b.lockPath = filepath.Join(b.dir, strings.TrimSuffix(filepath.Base(file), ".toml")+".lock")
 	if err := b.readLock(); err != nil {
 		return run.ExitFailure, err
 	}
@@ -216,9 +214,6 @@ func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error
 		if dir, _, err := settings.ResolveCache(f.CacheFlags, a.Host); err == nil {
 			b.known = digests.Open(filepath.Join(dir, "digests"))
 		}
-	}
-	if err := b.hide(file); err != nil {
-		return run.ExitFailure, err
 	}
 	for _, one := range builds {
 		status, err := b.one(ctx, one)
@@ -244,6 +239,32 @@ func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error
 		return run.ExitFailure, err
 	}
 	return 0, b.tell()
+}
+
+// newBuilder is one for the builds of a file.
+func (a App) newBuilder(f buildFlags, file string) (*builder, error) {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{a: a, f: f, dir: dir, placed: make(map[string][]string)}
+	b.lockPath = filepath.Join(b.dir, strings.TrimSuffix(filepath.Base(file), ".toml")+".lock")
+	return b, b.hide(file)
+}
+
+// found takes the outputs that a build left beside the file at another time.
+func (b *builder) found(one buildfile.Build) error {
+	for _, o := range one.Flags.Outputs {
+		out, err := settings.ParseOutput(o, one.Flags.Workdir, b.dir)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Lstat(out.Host); err != nil {
+			return hint.With(fmt.Errorf("needs build:%s: %w", one.Name, err), "dettrace build --only "+one.Name+" makes it")
+		}
+		b.placed[one.Name] = append(b.placed[one.Name], out.Host)
+	}
+	return nil
 }
 
 func (b *builder) readLock() error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,13 +20,14 @@ type explainFlags struct {
 	only    []string
 	json    bool
 	html    string
+	from    buildOf
 }
 
 func (a App) explainCommand(status *int) *cobra.Command {
 	var flags settings.Flags
 	var e explainFlags
 	cmd := &cobra.Command{
-		Use:   "explain [flags] [--] CMD [ARG...]",
+		Use:   "explain [flags] {[--] CMD [ARG...] | -f FILE}",
 		Short: "Tell which sources of nondeterminism reach the results of a command",
 		Long: `Run CMD with everything fixed, then with one source of difference varied at a
 time, and tell which source reaches which file. What has events (clock reads,
@@ -36,12 +36,14 @@ the use that matters: its process, the first write that differs, also into a
 file that is deleted later, and from there to each output, into archives and
 packages. Sources that act only together are found, too.
 
-Takes the flags of run that say what is run, and keeps no outputs. --vary says
-which sources are tried (all unless given).
+Takes the flags of run that say what is run, and keeps no outputs. With --file a
+build of a build file is run; what it needs of other builds must be there.
+--vary says which sources are tried (all unless given).
 
 Exit status: 0 no source reaches anything, 1 one does, 2 CMD fails or trouble.`,
 		Example: `  dettrace explain -- make
   dettrace explain --only '../*.deb' --image ./trixie -- dpkg-buildpackage -us -uc -b
+  dettrace explain -f dettrace.toml --build app
   dettrace explain --vary all,-build_path --html why.html -- make
   dettrace explain --json --jobs 2 -- ./configure`,
 		Args:                  cobra.ArbitraryArgs,
@@ -58,6 +60,7 @@ Exit status: 0 no source reaches anything, 1 one does, 2 CMD fails or trouble.`,
 	fs.BoolVar(&e.json, "json", false, "print the result as JSON")
 	fs.IntVar(&e.options.Jobs, "jobs", 1, "runs at once, `J`: the result is the same")
 	fs.IntVar(&e.options.Causes, "causes", 8, "narrow down at most `N` uses of a source")
+	e.from.register(cmd)
 	settings.Register(fs, &flags)
 	for _, name := range unusedByVerify() {
 		_ = fs.MarkHidden(name) // fails only for a flag that does not exist; a test covers it
@@ -92,10 +95,8 @@ func (e *explainFlags) sources(flags *settings.Flags) error {
 }
 
 func (e *explainFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
-	for _, name := range unusedByVerify() {
-		if fs.Changed(name) {
-			return hint.With(fmt.Errorf("--%s: not a flag of explain", name), "to keep results: dettrace run")
-		}
+	if err := refused(fs, "explain", "to keep results: dettrace run", unusedByVerify()); err != nil {
+		return err
 	}
 	switch {
 	case e.options.Jobs < 1:
@@ -103,7 +104,7 @@ func (e *explainFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
 	case e.options.Causes < 1:
 		return fmt.Errorf("--causes %d: at least 1", e.options.Causes)
 	case flags.Stdin == "-":
-		return hint.With(errors.New("--stdin -: every run needs the same input"), "put it into a file")
+		return errOneStdin
 	}
 	return nil
 }
@@ -116,19 +117,13 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 	if e.options.Seed, err = settings.ParseSeed("--vary-seed", flags.VarySeed); err != nil {
 		return exitTrouble, err
 	}
-	dir, err := os.MkdirTemp("", "dettrace-explain-")
+	t, err := a.trials(cmd, flags, e.from, args)
 	if err != nil {
 		return exitTrouble, err
 	}
-	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
-	v, err := a.program(cmd.Flags(), flags, args, dir, []string{"only", "html", "json", "jobs", "causes", "vary", "vary-seed"})
-	if err != nil {
-		return exitTrouble, err
-	}
-	ctx, cancel := a.interruptible(cmd.Context())
-	defer cancel(nil)
-	p := &explain.Program{Self: v.Self, Flags: v.Flags, Inputs: v.Inputs, Command: args, Dir: dir, Only: settings.GuestPaths(e.only, v.Workdir)}
-	r, err := explain.Explain(ctx, p, e.options)
+	defer t.end()
+	p := &explain.Program{Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Dir: t.dir.Path, Only: settings.GuestPaths(e.only, t.spec.Workdir)}
+	r, err := explain.Explain(t.ctx, p, e.options)
 	if errors.Is(err, run.ErrInterrupted) {
 		return 130, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -80,23 +79,13 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 	if err := h.check(cmd.Flags(), flags); err != nil {
 		return run.ExitFailure, err
 	}
-	// What run would refuse is refused once, and before anything is run.
-	if _, err := settings.Resolve(flags, args, a.Host); err != nil {
-		return run.ExitFailure, err
-	}
-	self, err := os.Executable()
+	t, err := a.trials(cmd, flags, buildOf{}, args)
 	if err != nil {
 		return run.ExitFailure, err
 	}
-	dir, err := os.MkdirTemp("", "dettrace-hunt-")
-	if err != nil {
-		return run.ExitFailure, err
-	}
-	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
-	ctx, cancel := a.interruptible(cmd.Context())
-	defer cancel(nil)
-	p := &hunt.Program{Path: self, Flags: given(cmd.Flags(), ownFlags()...), Command: args, Dir: dir}
-	f, err := hunt.Hunt(ctx, h.options, p.Run, func(t hunt.Trial) {
+	defer t.end()
+	p := &hunt.Program{Path: t.self, Flags: settings.Args(settings.Bare(flags)), Command: args, Dir: t.dir.Path}
+	f, err := hunt.Hunt(t.ctx, h.options, p.Run, func(t hunt.Trial) {
 		if t.Failed && h.options.Shrinks > 0 {
 			// Nothing can be done about a closed standard error.
 			_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: schedule seed %d fails: %s; shrinking\n", t.Seed, t.Outcome.How())
@@ -136,10 +125,8 @@ func (a App) tell(f hunt.Finding, p *hunt.Program, h huntFlags, flags settings.F
 }
 
 func (h huntFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
-	for _, name := range unusedByHunt() {
-		if fs.Changed(name) {
-			return hint.With(fmt.Errorf("--%s: not a flag of hunt", name), "repeat the run that hunt finds with it")
-		}
+	if err := refused(fs, "hunt", "repeat the run that hunt finds with it", unusedByHunt()); err != nil {
+		return err
 	}
 	o := h.options
 	switch {
@@ -152,14 +139,9 @@ func (h huntFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
 	case o.Shrinks < 0:
 		return fmt.Errorf("--shrink-runs %d: not negative", o.Shrinks)
 	case flags.Stdin == "-":
-		return hint.With(errors.New("--stdin -: every run needs the same input"), "put it into a file")
+		return errOneStdin
 	case flags.SaveSchedule != "" && o.Shrinks == 0:
 		return hint.With(errors.New("--save-schedule without shrinking"), "repeat the run that hunt finds with it")
 	}
 	return nil
-}
-
-// ownFlags are those of hunt that are no flags of its runs.
-func ownFlags() []string {
-	return []string{"schedules", "first", "jobs", "differ", "shrink-runs", "json", "junit", "save-schedule"}
 }

@@ -35,27 +35,30 @@ type verifyFlags struct {
 	json       bool
 	junit      string
 	against    string
+	from       buildOf
 }
 
 func (a App) verifyCommand(status *int) *cobra.Command {
 	var flags settings.Flags
 	var v verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify [flags] [--] CMD [ARG...]",
+		Use:   "verify [flags] {[--] CMD [ARG...] | -f FILE}",
 		Short: "Check that a command gives the same result on other hosts",
 		Long: `Run CMD several times, each time on a machine that is deliberately another
 one: another CPU, loaded or not, another user, umask, nice level and limits,
-other clocks and process ids, another environment and directory, inputs copied
-to another file system in another order, cached or not. Compare exit status,
+other clocks and process ids, another environment and directory, inputs and image
+copied to another file system in another order, cached or not. Compare exit status,
 output and all changed files.
 
-Takes the flags of run that say what is run, and keeps no outputs.
+Takes the flags of run that say what is run, and keeps no outputs. With --file a
+build of a build file is run; what it needs of other builds must be there.
 
 Exit status: 0 the same, 1 different, 2 CMD fails alike in every run, or
 trouble; --json tells the last two apart. With --vary or --against 1 also means
 that it is the same in dettrace and different elsewhere.`,
 		Example: `  dettrace verify -- make
   dettrace verify -n 5 --image ./trixie -- dpkg-buildpackage -us -uc -b
+  dettrace verify -f dettrace.toml
   dettrace verify --only '../*.deb' -- dpkg-buildpackage -us -uc -b
   dettrace verify --diffoscope -- make
   dettrace verify --vary all,-build_path -- make
@@ -76,6 +79,7 @@ that it is the same in dettrace and different elsewhere.`,
 	fs.StringVar(&v.against, "against", "", "compare with what was built elsewhere, `FILE` (also a .buildinfo) or directory, and name the sources of what differs")
 	fs.BoolVar(&v.json, "json", false, "print the result as JSON")
 	fs.StringVar(&v.junit, "junit", "", "write a JUnit report to `FILE`")
+	v.from.register(cmd)
 	settings.Register(fs, &flags)
 	fs.Lookup("vary").Usage = "then run with these sources of difference varied, too: is it the same outside of dettrace? all, or names with commas, - in front of one takes it out"
 	for _, name := range unusedByVerify() {
@@ -95,18 +99,17 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	if err := a.checkVerify(cmd.Flags(), flags, v); err != nil {
 		return exitTrouble, err
 	}
-	dir, err := os.MkdirTemp("", "dettrace-verify-")
+	t, err := a.trials(cmd, flags, v.from, args)
 	if err != nil {
 		return exitTrouble, err
 	}
-	defer os.RemoveAll(dir) // a file that stays in the temporary directory is no failure
-	p, err := a.program(cmd.Flags(), flags, args, dir, []string{"runs", "only", "diffoscope", "json", "junit", "against", "vary", "vary-seed"})
-	if err != nil {
-		return exitTrouble, err
+	defer t.end()
+	p := &verify.Program{
+		Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Image: t.spec.Image, Store: t.spec.Store,
+		Env: a.Host.Env, EnvKeep: t.spec.HostEnvNames, EnvAll: flags.EnvHost, Dir: t.dir, Workdir: t.spec.Workdir,
 	}
 	p.Only = settings.GuestPaths(v.only, p.Workdir)
-	ctx, cancel := a.interruptible(cmd.Context())
-	defer cancel(nil)
+	ctx := t.ctx
 	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
 		for _, n := range o.Notes {
 			// Nothing can be done about a closed standard error.
@@ -124,7 +127,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 			return exitTrouble, err
 		}
 	}
-	if err := a.tellVerify(ctx, r, v, args); err != nil {
+	if err := a.tellVerify(ctx, r, v, t.command); err != nil {
 		return exitTrouble, err
 	}
 	if r.Elsewhere() {
@@ -140,16 +143,14 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 }
 
 func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags) error {
-	for _, name := range unusedByVerify() {
-		if fs.Changed(name) {
-			return hint.With(fmt.Errorf("--%s: not a flag of %s", name, "verify"), "to keep results: dettrace run")
-		}
+	if err := refused(fs, "verify", "to keep results: dettrace run", unusedByVerify()); err != nil {
+		return err
 	}
 	switch {
 	case v.runs < 2:
 		return fmt.Errorf("--runs %d: at least 2", v.runs)
 	case flags.Stdin == "-":
-		return hint.With(errors.New("--stdin -: every run needs the same input"), "put it into a file")
+		return errOneStdin
 	case v.diffoscope && v.json:
 		return errors.New("--diffoscope and --json: one of them")
 	}
@@ -159,23 +160,6 @@ func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags)
 		}
 	}
 	return nil
-}
-
-// program is what verify and explain run; own are their flags that runs do not have.
-func (a App) program(fs *pflag.FlagSet, flags settings.Flags, args []string, dir string, own []string) (*verify.Program, error) {
-	// What run would refuse is refused once, and before anything is run.
-	spec, err := settings.Resolve(flags, args, a.Host)
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return &verify.Program{
-		Self: self, Flags: settings.Absolute(given(fs, own...), spec, flags, a.Host), Inputs: spec.Inputs, Command: args,
-		Env: a.Host.Env, EnvKeep: spec.HostEnvNames, EnvAll: flags.EnvHost, Image: spec.Image != "host", Dir: dir, Workdir: spec.Workdir,
-	}, nil
 }
 
 // elsewhere asks what --vary and --against ask of a command that is the same
@@ -188,7 +172,7 @@ func (a App) elsewhere(ctx context.Context, r *verify.Result, v *verify.Program,
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(v.Dir, "outside")
+	dir := filepath.Join(v.Dir.Path, "outside")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}

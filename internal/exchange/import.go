@@ -277,6 +277,26 @@ func plain(b *store.Build, r *Result, f io.Reader) (store.Config, error) {
 	return config, nil
 }
 
+// Copy puts an image of one store into another one, without a name.
+func Copy(ctx context.Context, from *store.Store, digest string, to *store.Store) error {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
+	defer stop()
+	go func() { _ = w.CloseWithError(Tar(from, digest, w)) }() // it ends when r is closed
+	defer r.Close()
+	have, err := into(to, Options{MaxBytes: DefaultMaxBytes, MaxFiles: DefaultMaxFiles}, func(b *store.Build, res *Result) (store.Config, error) {
+		res.Origin = store.Origin{Kind: "store", Source: from.Dir()}
+		return plain(b, res, r)
+	})
+	if err == nil && have.Digest != digest {
+		err = fmt.Errorf("the copy is %s", have.Digest)
+	}
+	if err != nil {
+		return fmt.Errorf("copy of image %s: %w", store.Short(digest), err)
+	}
+	return nil
+}
+
 // Pull takes in an image of a registry.
 func Pull(ctx context.Context, s *store.Store, ref string, o Options) (Result, error) {
 	return into(s, o, func(b *store.Build, r *Result) (store.Config, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,9 +29,18 @@ func Copy(from, to string, room *int64) error {
 	return c.copy(from, to)
 }
 
+// CopyImage is Copy of a directory that is an image: devices and FIFOs, owners and
+// capabilities are part of it, and sockets are not. What the caller may not copy
+// is an error.
+func CopyImage(from, to string, room *int64) error {
+	c := copier{room: room, links: map[[2]uint64]string{}, image: true}
+	return c.copy(from, to)
+}
+
 type copier struct {
 	room  *int64
 	links map[[2]uint64]string
+	image bool
 }
 
 func (c *copier) copy(from, to string) error {
@@ -38,7 +48,18 @@ func (c *copier) copy(from, to string) error {
 	if err := unix.Lstat(from, &st); err != nil {
 		return &fs.PathError{Op: "lstat", Path: from, Err: err}
 	}
+	if c.image && os.Geteuid() != 0 && int(st.Uid) != os.Geteuid() {
+		return &fs.PathError{Op: "copy", Path: from, Err: errors.New("belongs to somebody else")}
+	}
 	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK:
+		if c.image {
+			return nil
+		}
+	case unix.S_IFCHR, unix.S_IFBLK, unix.S_IFIFO:
+		if c.image {
+			return c.node(from, to, &st)
+		}
 	case unix.S_IFDIR:
 		return c.dir(from, to, &st)
 	case unix.S_IFLNK:
@@ -49,9 +70,12 @@ func (c *copier) copy(from, to string) error {
 		if err := os.Symlink(target, to); err != nil {
 			return err
 		}
-		return own(to, &st)
-	case unix.S_IFREG:
-	default:
+		if err := own(to, &st); err != nil {
+			return err
+		}
+		return times(to, &st)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return &fs.PathError{Op: "copy", Path: from, Err: errors.New("neither a file, a directory nor a symlink")}
 	}
 	id := [2]uint64{st.Dev, st.Ino}
@@ -64,7 +88,15 @@ func (c *copier) copy(from, to string) error {
 	if *c.room -= st.Size; *c.room < 0 {
 		return ErrTooLarge
 	}
-	return file(from, to, &st)
+	return c.file(from, to, &st)
+}
+
+// node copies a device or a FIFO.
+func (c *copier) node(from, to string, st *unix.Stat_t) error {
+	if err := unix.Mknod(to, st.Mode&unix.S_IFMT|0o600, int(st.Rdev)); err != nil {
+		return &fs.PathError{Op: "mknod", Path: from, Err: err}
+	}
+	return c.finish(from, to, st)
 }
 
 func (c *copier) dir(from, to string, st *unix.Stat_t) error {
@@ -80,10 +112,10 @@ func (c *copier) dir(from, to string, st *unix.Stat_t) error {
 			return err
 		}
 	}
-	return finish(from, to, st)
+	return c.finish(from, to, st)
 }
 
-func file(from, to string, st *unix.Stat_t) error {
+func (c *copier) file(from, to string, st *unix.Stat_t) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -97,21 +129,29 @@ func file(from, to string, st *unix.Stat_t) error {
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	return finish(from, to, st)
+	return c.finish(from, to, st)
 }
 
 // finish gives a copy the metadata that a container shows.
-func finish(from, to string, st *unix.Stat_t) error {
-	if err := attributes(from, to); err != nil {
+func (c *copier) finish(from, to string, st *unix.Stat_t) error {
+	if err := own(to, st); err != nil { // which takes capabilities away
 		return err
 	}
-	if err := own(to, st); err != nil {
+	if err := c.attributes(from, to); err != nil {
 		return err
 	}
 	if err := os.Chmod(to, fs.FileMode(st.Mode&0o777)|bits(st.Mode)); err != nil {
 		return err
 	}
-	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
+	return times(to, st)
+}
+
+func times(to string, st *unix.Stat_t) error {
+	err := unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return &fs.PathError{Op: "utimensat", Path: to, Err: err}
+	}
+	return nil
 }
 
 // own gives a copy its owner, where we may.
@@ -134,15 +174,16 @@ func bits(mode uint32) (m fs.FileMode) {
 	return m
 }
 
-// attributes copies extended attributes of users (xattr(7)).
-func attributes(from, to string) error {
+// attributes copies extended attributes of users (xattr(7)), and of an image
+// those that it is made of.
+func (c *copier) attributes(from, to string) error {
 	buf := make([]byte, 64<<10)
 	n, err := unix.Llistxattr(from, buf)
 	if err != nil || n == 0 { // a file system without them
 		return nil
 	}
 	for _, name := range splitNul(buf[:n]) {
-		if len(name) < 5 || name[:5] != "user." {
+		if !strings.HasPrefix(name, "user.") && !(c.image && name == "security.capability") {
 			continue
 		}
 		v := make([]byte, 64<<10)

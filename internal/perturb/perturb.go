@@ -181,6 +181,8 @@ func (h Host) become(argv, env []string) error {
 		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(h.User), syscall.Setuid(h.User)); err != nil {
 			return fmt.Errorf("user %d: %w", h.User, err)
 		}
+		// Another user loses the signal at the death of who started us (prctl(2)).
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
 	}
 	if len(argv) == 0 {
 		return errors.New("no command")

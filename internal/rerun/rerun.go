@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -49,6 +50,11 @@ func (r Run) Do(ctx context.Context) (int, report.Report, error) {
 	if r.Stdin != nil {
 		cmd.Stdin = r.Stdin
 	}
+	// Who is killed with SIGKILL leaves no run behind. Pdeathsig is about the
+	// thread that starts the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if ctx.Err() != nil {

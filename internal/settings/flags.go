@@ -17,6 +17,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.Var(&optional{&f.Entrypoint}, "entrypoint", "`CMD` in place of the image's Entrypoint and Cmd: a word, a JSON array, or '' for none")
 	fs.StringArrayVarP(&f.Inputs, "input", "i", nil, "`HOST[:GUEST]`: a host file or directory the guest sees, copy-on-write; GUEST \"same\" keeps the path (repeatable; the current directory is always at "+SourceDir+")")
 	fs.BoolVar(&f.NoDefaultInput, "no-default-input", false, "do not show the current directory at "+SourceDir)
+	fs.StringArrayVar(&f.Hide, "hide", nil, "`GUEST` path or glob in an input that the guest does not see (repeatable)")
 	fs.StringVar(&f.InputMtime, "input-mtime", "epoch", "file times of inputs: `epoch` or keep")
 	fs.BoolVar(&f.FollowInputs, "follow-inputs", false, "follow symlinks that lead out of an input")
 	fs.StringVarP(&f.Workdir, "workdir", "w", "", "guest `DIR` the command starts in, relative to "+SourceDir+" (default the image's, else "+SourceDir+")")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/output"
 	"dettrace/internal/run"
 )
 
@@ -40,8 +41,34 @@ func setInputs(s *run.Spec, f Flags, host Host) error {
 		s.Inputs[i].KeepMtime = f.InputMtime == "keep"
 		s.Inputs[i].Follow = f.FollowInputs
 	}
+	for _, arg := range f.Hide {
+		if err := hide(s.Inputs, guestPath(arg, s.Workdir)); err != nil {
+			return hint.With(fmt.Errorf("--hide %s: %w", arg, err), "a path or glob below the place of an input; relative ones start at the working directory")
+		}
+	}
 	return nil
 }
+
+// hide takes what matches a guest pattern out of the inputs that it lies in.
+func hide(inputs []run.Input, pattern string) error {
+	if _, err := path.Match(pattern, "/"); err != nil {
+		return err
+	}
+	found := false
+	for i := range inputs {
+		if rest, ok := strings.CutPrefix(pattern, guestPattern(inputs[i])); ok && strings.HasPrefix(rest, "/") {
+			inputs[i].Hide = append(inputs[i].Hide, rest)
+			found = true
+		}
+	}
+	if !found {
+		return errors.New("in no input")
+	}
+	return nil
+}
+
+// guestPattern matches the place of an input, and nothing else.
+func guestPattern(in run.Input) string { return output.HostPattern("", in.Guest) }
 
 // parseInput reads HOST[:GUEST]. The last colon separates, so a HOST with a
 // colon is written with one more at its end. Without GUEST the current

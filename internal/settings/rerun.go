@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"dettrace/internal/run"
 )
 
@@ -11,6 +13,46 @@ import (
 // knows all others.
 func HostPaths() []string {
 	return []string{"image", "store", "input", "secret", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
+}
+
+// Args writes f as the flags of run ("--NAME=VALUE"), in the order of the help,
+// without those that have their default or are empty.
+func Args(f Flags) (args []string) {
+	var v Flags
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Register(fs, &v)
+	v = f // where the flags look
+	fs.VisitAll(func(x *pflag.Flag) {
+		values := []string{x.Value.String()}
+		if list, ok := x.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		} else if o, ok := x.Value.(*optional); ok && *o.p == nil || !ok && (values[0] == x.DefValue || values[0] == "") {
+			return
+		}
+		for _, value := range values {
+			args = append(args, "--"+x.Name+"="+value)
+		}
+	})
+	return args
+}
+
+// Bare is f without what says where results go and how much is told: what is
+// run, for commands that make runs of their own.
+func Bare(f Flags) Flags {
+	f.Outputs, f.Force, f.OutputOnFailure, f.WriteBack, f.Save, f.Commit = nil, false, false, false, "", ""
+	f.SaveSchedule, f.Log, f.Trace, f.Report, f.ListInputs, f.Messages = "", "", "", "", "", ""
+	f.Profile, f.Verbose, f.Quiet, f.Progress, f.Vary, f.VarySeed = false, false, false, "", "", ""
+	return f
+}
+
+// HideArgs are the flags that hide what inputs hide.
+func HideArgs(inputs []run.Input) (args []string) {
+	for _, in := range inputs {
+		for _, p := range in.Hide {
+			args = append(args, "--hide="+guestPattern(in)+p)
+		}
+	}
+	return args
 }
 
 // Absolute are the flags args ("--NAME=VALUE") with which a run started in any
@@ -21,7 +63,7 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 	for _, arg := range args {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		switch name {
-		case "input", "no-default-input", "state-dir":
+		case "input", "no-default-input", "hide", "state-dir":
 			continue
 		case "store":
 			value = hostPath(value, host.Dir)

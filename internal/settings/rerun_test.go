@@ -12,7 +12,7 @@ import (
 // runs of verify start in other directories.
 func TestHostPaths(t *testing.T) {
 	noPath := []string{
-		"no-default-input", "input-mtime", "follow-inputs", "workdir", "entrypoint", "commit", "force", "output-on-failure", "write-back", "env", "env-host",
+		"no-default-input", "hide", "input-mtime", "follow-inputs", "workdir", "entrypoint", "commit", "force", "output-on-failure", "write-back", "env", "env-host",
 		"epoch", "seed", "schedule-seed", "vary", "vary-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
 		"no-fast-paths", "profile", "timing", "verbose", "quiet", "strict", "progress",
 		"cpu-model",
@@ -37,6 +37,33 @@ func TestAbsolute(t *testing.T) {
 	got := Absolute([]string{"--image=host", "--epoch=now", "--stdin=x", "--input=y", "--env=A=b"}, spec, f, host)
 	want := []string{"--image=host", "--epoch=" + got[1][len("--epoch="):], "--stdin=" + host.Dir + "/x", "--env=A=b"}
 	if !slices.Equal(got, want) || got[1] == "--epoch=now" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestArgs: flags that were parsed are written and parsed again.
+func TestArgs(t *testing.T) {
+	parse := func(args []string) (f Flags) {
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		Register(fs, &f)
+		if err := fs.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	if got := Args(parse(nil)); got != nil {
+		t.Errorf("defaults are written: %q", got)
+	}
+	args := []string{
+		"--image=x", "--entrypoint=", "--input=a:b", "--input=c,d", "--no-default-input=true", "--hide=e", "--workdir=/w", "--force=true",
+		"--env=A=b c", "--env=D=", "--epoch=@1", "--seed=7", "--cpus=2", "--allow=time", "--timeout=1m", "--pids=9", "--progress=none",
+	}
+	if got := Args(parse(args)); !slices.Equal(got, args) {
+		t.Errorf("got  %q\nwant %q", got, args)
+	}
+	if got := Args(Bare(parse(append(args, "--vary=all", "--output=o", "--log=l", "--save=s")))); slices.ContainsFunc(got, func(s string) bool {
+		return s == "--force=true" || s == "--vary=all" || s == "--output=o" || s == "--log=l" || s == "--save=s" || s == "--progress=none"
+	}) || len(got) != len(args)-2 {
 		t.Errorf("%q", got)
 	}
 }

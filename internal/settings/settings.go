@@ -50,6 +50,7 @@ type Flags struct {
 	Entrypoint      *string // nil: the image's
 	Inputs          []string
 	NoDefaultInput  bool
+	Hide            []string
 	InputMtime      string
 	FollowInputs    bool
 	Workdir         string

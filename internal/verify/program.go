@@ -21,6 +21,7 @@ import (
 	"dettrace/internal/perturb"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
+	"dettrace/internal/scratch"
 )
 
 // Program is what is run.
@@ -32,10 +33,11 @@ type Program struct {
 	Env     []string // of the caller
 	EnvKeep []string // names in Env that the guest gets and that stay as they are
 	EnvAll  bool     // the guest gets Env: nothing in it is perturbed
-	Image   bool     // an image of the caller, that another user may not be able to read
-	Workdir string   // of the command, in the guest
-	Dir     string   // for files between us and the runs; the caller's to remove
-	Only    []string // guest paths (globs) to compare; none: all
+	Image   string   // as run.Spec has it; given to the runs as a copy, too
+	Store   string
+	Workdir string       // of the command, in the guest
+	Dir     *scratch.Dir // for files between us and the runs; the caller's to remove
+	Only    []string     // guest paths (globs) to compare; none: all
 	runs    int
 }
 
@@ -55,13 +57,13 @@ type Outcome struct {
 
 // place is where files of a run lie.
 func (p *Program) place(h perturb.Host) (dir string, remove func(), err error) {
-	base := p.Dir
+	base := p.Dir.Path
 	remove = func() {}
 	if h.Memory {
 		var st unix.Statfs_t
 		if unix.Statfs("/dev/shm", &st) == nil && st.Type == unix.TMPFS_MAGIC && st.Bavail*uint64(st.Bsize) > 2*perturb.MaxCopy {
-			if base, err = os.MkdirTemp("/dev/shm", "dettrace-verify-"); err != nil {
-				base = p.Dir // no place there
+			if base, err = p.Dir.Also("/dev/shm", "dettrace-verify-"); err != nil {
+				base = p.Dir.Path // no place there
 			} else {
 				remove = func() { _ = os.RemoveAll(base) } // memory of the next boot at the latest
 			}
@@ -84,7 +86,7 @@ func (p *Program) place(h perturb.Host) (dir string, remove func(), err error) {
 // Run makes one run on a host. With log it also writes the event log.
 func (p *Program) Run(ctx context.Context, h perturb.Host, log bool) (Outcome, error) {
 	p.runs++
-	o := Outcome{Host: h.Name, dir: filepath.Join(p.Dir, strconv.Itoa(p.runs))}
+	o := Outcome{Host: h.Name, dir: filepath.Join(p.Dir.Path, strconv.Itoa(p.runs))}
 	if err := os.Mkdir(o.dir, 0o755); err != nil {
 		return o, err
 	}
@@ -97,9 +99,13 @@ func (p *Program) Run(ctx context.Context, h perturb.Host, log bool) (Outcome, e
 	if err != nil {
 		return o, err
 	}
+	image, anybody := p.image(ctx, h, files, &o)
+	if ctx.Err() != nil {
+		return o, context.Cause(ctx)
+	}
 	self := p.Self
 	if h.User != 0 {
-		if self, err = p.otherUser(ctx, &h, files, &o); err != nil {
+		if self, err = p.otherUser(ctx, &h, files, anybody, &o); err != nil {
 			return o, err
 		}
 	}
@@ -107,7 +113,7 @@ func (p *Program) Run(ctx context.Context, h perturb.Host, log bool) (Outcome, e
 	if log {
 		args = append(args, "--log", o.file("log"))
 	}
-	args = append(append(append(args, inputs...), p.Flags...), "--")
+	args = append(append(append(append(args, inputs...), p.Flags...), image...), "--")
 	args = append(args, p.Command...)
 	return o, p.do(ctx, h, self, files, args, &o)
 }
@@ -215,9 +221,9 @@ func (p *Program) inputs(h perturb.Host, dir string, o *Outcome) ([]string, erro
 	return args, nil
 }
 
-// otherUser prepares files for the host's user, and the binary that it runs. A
-// host on which it cannot is one without that user.
-func (p *Program) otherUser(ctx context.Context, h *perturb.Host, dir string, o *Outcome) (string, error) {
+// otherUser prepares files for the host's user, who can read the image if
+// anybody can, and the binary that it runs. A host on which it cannot is one without that user.
+func (p *Program) otherUser(ctx context.Context, h *perturb.Host, dir string, anybody bool, o *Outcome) (string, error) {
 	stay := func(why string) (string, error) {
 		o.Notes = append(o.Notes, "no other user: "+why)
 		h.User = 0
@@ -226,7 +232,7 @@ func (p *Program) otherUser(ctx context.Context, h *perturb.Host, dir string, o 
 	switch {
 	case os.Geteuid() != 0:
 		return stay("that takes root")
-	case p.Image:
+	case !anybody:
 		return stay("it may not be able to read the image")
 	}
 	self := filepath.Join(dir, "dettrace")

@@ -5,14 +5,20 @@ package verify
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dettrace/test/lab"
 )
@@ -155,5 +161,130 @@ func TestDiffoscope(t *testing.T) {
 	c.Dir, c.Env = t.TempDir(), append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	if r := lab.Do(t, c); r.Status != 1 || !strings.HasSuffix(r.Stdout, "out 1\nout 2\n") {
 		t.Errorf("status %d\n%s%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
+// busybox makes a directory that can be an image, with many names in one
+// directory.
+func busybox(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "image")
+	for _, d := range []string{"bin", "etc", "many"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile("/bin/busybox")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "bin", "busybox"), b, 0o755)
+	}
+	if err == nil {
+		err = os.Symlink("busybox", filepath.Join(dir, "bin", "sh"))
+	}
+	for i := range 30 {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "many", fmt.Sprint("file", i*7919%31)), []byte("x"), 0o644)
+		}
+	}
+	if err == nil && os.Geteuid() == 0 {
+		err = os.Lchown(filepath.Join(dir, "many", "file0"), 12, 34)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestImages: an image is copied for perturbed runs, its directory in another
+// order, its owners kept, whatever kind of image it is.
+func TestImages(t *testing.T) {
+	dir := busybox(t)
+	top := filepath.Dir(dir)
+	tar := filepath.Join(top, "image.tar")
+	if out, err := exec.Command("tar", "--format=posix", "-C", dir, "-cf", tar, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	store := filepath.Join(top, "store")
+	if out, err := exec.Command(theLab.Kit.Dettrace, "image", "import", "--store", store, tar, "box").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	for name, flags := range map[string][]string{
+		"directory": {"--image", "dir:" + dir}, "tar": {"--image", "tar:" + tar}, "store": {"--image", "box", "--store", store},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"verify", "-n", "3", "--json"}, flags...)
+			r := do(t, append(args, "--", "/bin/sh", "-c", "/bin/busybox ls -fln /many >list; /bin/busybox stat -c %u.%g.%Y /many /many/* >>list")...)
+			var v struct {
+				Result string
+				Runs   []struct{ Notes []string }
+			}
+			if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Status != 0 || v.Result != "same" || len(v.Runs) != 3 {
+				t.Fatalf("status %d, %v\n%s%s", r.Status, err, r.Stdout, r.Stderr)
+			}
+			for _, run := range v.Runs {
+				for _, n := range run.Notes {
+					if strings.Contains(n, "is used where it is") || name != "directory" && os.Geteuid() == 0 {
+						t.Errorf("note: %s", n)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestKilled: a SIGKILL leaves nothing in the host's temporary directories. The
+// command stands still in the second, perturbed run.
+func TestKilled(t *testing.T) {
+	tmp := t.TempDir()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(theLab.Kit.Dettrace, "verify", "--no-default-input", "--stdin", fifo, "--", "cat")
+	c.Env = append(os.Environ(), "TMPDIR="+tmp)
+	errs, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(lab.Limit, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	// An open waits for the one at the other end. Data and the end of the first
+	// run's input; then the second run's, with another FIFO, stays open.
+	first, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := fifo + "2"
+	if err := errors.Join(syscall.Mkfifo(next, 0o666), os.Rename(next, fifo), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if list, err := os.ReadDir(tmp); err != nil || len(list) == 0 {
+		t.Errorf("nothing in %s: %v", tmp, err)
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// The helper that cleans up closes it last.
+	if said, err := io.ReadAll(errs); err != nil || len(said) > 0 {
+		t.Errorf("%s, %v", said, err)
+	}
+	if err := c.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("%v", err)
+	}
+	if list, err := os.ReadDir(tmp); err != nil || len(list) > 0 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	// Nor does the run: nobody reads its input any more.
+	gone := []unix.PollFd{{Fd: int32(second.Fd())}}
+	if n, err := unix.Poll(gone, int(lab.Limit.Milliseconds())); n != 1 || err != nil || gone[0].Revents&unix.POLLERR == 0 {
+		t.Errorf("the run goes on: %d %v %+v", n, err, gone)
 	}
 }
