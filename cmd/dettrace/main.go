@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dettrace/internal/cli"
+	"dettrace/internal/console"
 	"dettrace/internal/cpu"
 	"dettrace/internal/detfs"
 	"dettrace/internal/perturb"
@@ -51,12 +52,15 @@ func user() int {
 		cli.Complain(os.Stderr, err)
 		return run.ExitFailure
 	}
-	interrupt, forward := signals()
+	terminal := console.OpenHost(os.Stdin)
+	defer terminal.Restore() // a second time, if all went well
+	interrupt, forward := signals(terminal)
 	app := cli.App{
 		Host: settings.Host{
 			CPU: cpu.Host(),
 			Dir: dir, Env: os.Environ(), Now: time.Now,
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+			Terminal: terminal,
 		},
 		Run:       run.Run,
 		Interrupt: interrupt,
@@ -70,7 +74,7 @@ func user() int {
 // at once, and the kernel ends the guest, whose namespace dies with us. After
 // forward they all go to its channel instead, as do those that programs take
 // for a purpose of their own.
-func signals() (interrupt <-chan struct{}, forward func() <-chan os.Signal) {
+func signals(terminal *console.Host) (interrupt <-chan struct{}, forward func() <-chan os.Signal) {
 	caught := make(chan os.Signal, 2)
 	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader of our output that went away is an EPIPE and not our death:
@@ -81,6 +85,7 @@ func signals() (interrupt <-chan struct{}, forward func() <-chan os.Signal) {
 		<-caught
 		close(done)
 		again := <-caught
+		_ = terminal.Restore() // it is too late to complain
 		os.Exit(128 + int(again.(syscall.Signal)))
 	}()
 	return done, func() <-chan os.Signal {

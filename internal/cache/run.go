@@ -40,6 +40,10 @@ func (c *Cache) Run(ctx context.Context, spec run.Spec, o Options, do Runner) (r
 		told("not used: a result may depend on a secret, which must not be stored")
 		return do(ctx, spec)
 	}
+	if spec.Terminal != nil {
+		told("not used: the run has a terminal")
+		return do(ctx, spec)
+	}
 	stdin, file, done, err := c.stdin(&spec)
 	defer done()
 	if err != nil {

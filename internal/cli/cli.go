@@ -80,6 +80,7 @@ gives the same bytes, every time.`,
 	root.SetUsageTemplate(usageTemplate)
 	for _, cmd := range []*cobra.Command{
 		a.runCommand(status),
+		a.shellCommand(status),
 		a.buildCommand(status), a.configCommand(),
 		a.verifyCommand(status),
 		a.diffCommand(status), a.explainCommand(status),

@@ -40,6 +40,7 @@ that repeats the run; --quiet leaves it away.`,
   dettrace run --write-back -- go generate ./...
   dettrace run --epoch 2024-02-29 --seed 7 -- sh -c 'date; echo $RANDOM'
   dettrace run --cache -o hello -- make hello
+  dettrace run --tty -- top
   dettrace run --report run.json --log run.log -- make check`,
 		Args:                  cobra.ArbitraryArgs,
 		DisableFlagsInUseLine: true,
@@ -80,6 +81,10 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 	if stdin != nil {
 		defer stdin.Close() // only read: nothing can be lost
 	}
+	typing, err := settings.OpenTyping(&spec, flags, a.Host)
+	if err != nil {
+		return run.ExitFailure, err
+	}
 	log, err := settings.CreateLog(flags, a.Host)
 	if err != nil {
 		return run.ExitFailure, err
@@ -111,6 +116,9 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 		if closeErr := traced.Close(); closeErr != nil && err == nil {
 			result.Status, err = run.ExitFailure, fmt.Errorf("--trace %s: %w", flags.Trace, closeErr)
 		}
+	}
+	if endErr := typing.End(result, err); endErr != nil && err == nil {
+		result.Status, err = run.ExitFailure, endErr
 	}
 	if err != nil && result.Status == 0 {
 		result.Status = run.ExitFailure

@@ -86,6 +86,9 @@ func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) err
 	if err := k.born(t); err != nil {
 		return err
 	}
+	if err := k.openTerminal(t, g, &base); err != nil {
+		return err
+	}
 	k.sched.Next()
 	if k.cfg.Open.Threads {
 		k.sched.Yield() // it goes on when the run begins

@@ -71,7 +71,7 @@ func (m *fastMM) resumable(s *fastpath.Site) bool {
 // armFast says how many calls t, which runs next, may make without us.
 func (k *Kernel) armFast(t *Task) {
 	if k.fast != nil {
-		n := t.cpuBudget(k.sched.Budget(k.tick), k.tick)
+		n := k.typeBudget(t.cpuBudget(k.sched.Budget(k.tick), k.tick))
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick, t.attr.CPUs.First())
 		k.cfg.SetBudget(n, k.tick)
 		k.publishFutexes(t)

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/console"
 	"dettrace/internal/cpusite"
 	"dettrace/internal/door"
 	"dettrace/internal/fastpath"
@@ -56,6 +57,8 @@ type Config struct {
 
 	Stdin          io.Reader // nil: empty
 	Stdout, Stderr io.Writer
+	// Terminal takes the place of the three: they are the slave of one pty then.
+	Terminal *console.Terminal
 	// StdinPipe is the supervisor's (write) end of the guest's stdin pipe,
 	// StdoutPipe and StderrPipe its (read) ends of the other two.
 	StdinPipe, StdoutPipe, StderrPipe *os.File
@@ -144,6 +147,7 @@ type Kernel struct {
 	abstract  map[string]bool // with --allow network: names that the guest bound
 	devices   hostDevices
 	stdio     stdio
+	term      *terminal
 	timerfds  []*timerFD
 
 	sems               ipcIDs[*semSet]
@@ -326,6 +330,7 @@ const (
 
 // event counts one event of the running thread and moves the clock.
 func (k *Kernel) event(t *Task) {
+	k.typeAtEvent()
 	k.stats.Events++
 	k.charge(t, k.tick)
 	k.catchUp()

@@ -53,11 +53,19 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		}
 		th := k.sched.Next()
 		if th == nil {
+			if typed, err := k.typeIdle(false); typed || err != nil {
+				if err != nil {
+					return ptrace.Status{}, err
+				}
+				continue
+			}
 			if k.waitOutside() {
 				continue
 			}
 			if !k.jump() {
-				if k.awaitSignal() {
+				if typed, err := k.typeIdle(true); err != nil {
+					return ptrace.Status{}, err
+				} else if typed || k.awaitTyping() || k.awaitSignal() {
 					continue
 				}
 				return ptrace.Status{}, k.deadlock()
@@ -136,6 +144,7 @@ func (k *Kernel) step(t *Task) error {
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
 	k.beat(t)
+	k.typeRunning(t, false)
 	k.armFast(t)
 	k.prof.leave()
 	sig := t.sig
@@ -173,6 +182,8 @@ func (k *Kernel) stop(t *Task, st ptrace.Status) (parked bool, err error) {
 			return false, nil
 		}
 		if t.nudged {
+			t.entering = false
+			k.typeRunning(t, true)
 			return k.spinStop(t, int(k.heart.steps.Load()))
 		}
 		return false, nil
@@ -211,6 +222,7 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 
 // apply carries out a handler's verdict on a task stopped at a call's entry.
 func (k *Kernel) apply(t *Task, v verdict) error {
+	t.entering = v == pass || v == toExit
 	if v == answer || v == ended {
 		// The call is over. One that ended for another reason in the same turn
 		// (a sleep whose time was over) must not leave the wake-up to the next.
@@ -242,7 +254,7 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 
 // exitStop is the end of a call for which a handler asked.
 func (k *Kernel) exitStop(t *Task) (bool, error) {
-	t.inCall = false
+	t.inCall, t.entering = false, false
 	f := t.onExit
 	if err := t.loadResult(); err != nil {
 		if errors.Is(err, errAtEntry) {

@@ -25,6 +25,11 @@ func (k *Kernel) isOutside(f *file) bool {
 
 // epollOutside reports whether a file in the epoll set f is outside.
 func (k *Kernel) epollOutside(t *Task, f *file) bool {
+	return k.epollHas(t, f, k.isOutside)
+}
+
+// epollHas reports whether is may be true of a file in the epoll set f.
+func (k *Kernel) epollHas(t *Task, f *file, is func(*file) bool) bool {
 	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
 	if err != nil {
 		return true
@@ -35,9 +40,9 @@ func (k *Kernel) epollOutside(t *Task, f *file) bool {
 			continue
 		}
 		g := k.file(t, n)
-		outside := g.class == fdBad || k.isOutside(&g) || g.class == fdAnon // the number may mean another file by now, or a set in this one
+		found := g.class == fdBad || is(&g) || g.class == fdAnon // the number may mean another file by now, or a set in this one
 		g.close()
-		if outside {
+		if found {
 			return true
 		}
 	}

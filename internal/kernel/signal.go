@@ -12,7 +12,7 @@ import (
 // signalStop is a signal about to be delivered to t. Faults that stand for
 // trapped instructions are answered; everything else is delivered.
 func (k *Kernel) signalStop(t *Task, sig unix.Signal) (bool, error) {
-	t.inCall = false
+	t.inCall, t.entering = false, false
 	if sig == unix.SIGSEGV {
 		ok, err := k.trappedInstruction(t)
 		if ok || err != nil {

@@ -43,6 +43,9 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		}
 		return t.fail(unix.ENOTTY)
 	case fdTTY:
+		if req == unix.TIOCSTI {
+			return t.fail(unix.EIO) // as without dev.tty.legacy_tiocsti, which the host decides
+		}
 		return k.ttyCall(t)
 	case fdTree, fdProc, fdNull, fdRandom, fdMem:
 		switch req {

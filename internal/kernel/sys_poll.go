@@ -34,6 +34,7 @@ func sysPoll(k *Kernel, t *Task) verdict {
 	}
 	if s.timed && !t.restart.set {
 		if s.ns == 0 {
+			k.asked()
 			return k.pollNow(t, &s)
 		}
 		t.restart = restart{nr: unix.SYS_POLL, deadline: satAdd(k.Now(), s.ns), set: true}
@@ -325,6 +326,7 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	}
 	w.fds = []waitFD{{fd: f.fd, events: unix.EPOLLIN}}
 	w.outside = k.cfg.Open.Network && k.epollOutside(t, &f)
+	w.tty = k.term != nil && k.epollHas(t, &f, func(g *file) bool { return g.class == fdTTY })
 	t.wait = w
 	t.onTurn = func(t *Task) verdict {
 		w.fds = nil

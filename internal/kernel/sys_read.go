@@ -123,6 +123,9 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		return pass
 	}
 	if f.nonblock() {
+		if f.class == fdTTY {
+			k.asked()
+		}
 		f.close()
 		return pass
 	}
@@ -145,7 +148,11 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 		return pass
 	}
 	if k.late(t) {
+		tty := f.class == fdTTY
 		f.close()
+		if tty {
+			return t.done(0) // VTIME is over
+		}
 		return t.fail(unix.EAGAIN)
 	}
 	if events == unix.POLLIN {
@@ -186,7 +193,7 @@ func (k *Kernel) writeStream(t *Task, f *file) verdict {
 		f.close()
 		return pass
 	}
-	if f.nonblock() {
+	if f.nonblock() && !k.onTerminal(f) {
 		if f.class == fdTTY {
 			return k.writeTTY(t, f)
 		}
@@ -237,12 +244,19 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 		t.regs.Orig_rax = unix.SYS_SENDTO
 		t.regs.R10, t.regs.R8, t.regs.R9 = unix.MSG_NOSIGNAL, 0, 0
 	}
+	total, _ := lengthOf(t, &entry)
+	if total > ttyPiece && k.onTerminal(f) {
+		if t.partial == 0 {
+			t.skipWritten() // a vector becomes its first part
+		}
+		t.regs.Rdx = min(t.regs.Rdx, ttyPiece)
+	}
+	waits := !f.nonblock()
 	fl, _ := unix.FcntlInt(uintptr(f.fd), unix.F_GETFL, 0)
 	unix.FcntlInt(uintptr(f.fd), unix.F_SETFL, fl|unix.O_NONBLOCK)
 	ours, class, what := f.fd, f.class, f.describe()
 	f.fd = -1
 	t.rewrite()
-	total, _ := lengthOf(t, &entry)
 	t.onExit = func(t *Task) {
 		unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
 		if class == fdTTY && t.result() > 0 {
@@ -253,7 +267,7 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 		unix.Close(ours)
 		r := t.result()
 		switch {
-		case r == -int64(unix.EAGAIN) && !k.late(t):
+		case r == -int64(unix.EAGAIN) && waits && !k.late(t):
 		case r < 0:
 			if t.partial > 0 {
 				r = t.partial
@@ -268,8 +282,9 @@ func (k *Kernel) writePiece(t *Task, f *file) verdict {
 			}
 		}
 		t.wait = waitFor{what: "room in " + what}
-		if class == fdEvent { // polls writable even if this number does not fit
+		if class == fdEvent || !waits { // polls writable even if this number does not fit; goes on at once
 			t.wait.lock = true
+			k.progress = k.progress || !waits
 		} else if g := k.file(t, int(int32(entry.Rdi))); g.class != fdBad {
 			t.wait.fds = []waitFD{{fd: g.fd, events: unix.EPOLLOUT}}
 			t.wait.outside = k.isOutside(&g)

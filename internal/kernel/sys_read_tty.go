@@ -7,8 +7,52 @@ import "golang.org/x/sys/unix"
 // as the queue has got to. It waits for the queue when nothing is left, though
 // (n_tty_read calls tty_buffer_flush_work), so a read that takes bytes as they
 // come is continued until nothing is left or its buffer is full.
+//
+// Without lines, VMIN and VTIME say for how long it waits (termios(3)): the
+// kernel's timer would be the host's.
 func (k *Kernel) readTTY(t *Task, f *file) verdict {
+	if least, tenths, ok := f.limits(); ok && !k.cfg.Open.Threads && !f.nonblock() {
+		switch {
+		case least == 0 && tenths == 0:
+			k.asked()
+			f.close()
+			return t.atEnd(k.ttyCall(t), k.readTTYRest)
+		case least == 0 && !t.restart.set:
+			t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), int64(tenths)*1e8), set: true}
+		case least > 0 && tenths > 0 && f.ready(unix.POLLIN):
+			return k.readTyped(t, f)
+		}
+	}
 	return t.atEnd(k.untilReady(t, f, unix.POLLIN, "read from a terminal"), k.readTTYRest)
+}
+
+// limits are VMIN and VTIME of a slave without lines; the latter in tenths of a
+// second.
+func (f *file) limits() (least, tenths uint8, ok bool) {
+	if _, err := unix.IoctlGetInt(f.fd, unix.TIOCGPTN); err == nil {
+		return 0, 0, false // a master
+	}
+	mode, err := unix.IoctlGetTermios(f.fd, unix.TCGETS)
+	if err != nil || mode.Lflag&unix.ICANON != 0 {
+		return 0, 0, false
+	}
+	return mode.Cc[unix.VMIN], mode.Cc[unix.VTIME], true
+}
+
+// readTyped reads what is there: who types has made a pause of VTIME, as all
+// threads wait before more comes. It consumes f.
+func (k *Kernel) readTyped(t *Task, f *file) verdict {
+	ours, fl := f.fd, f.status()
+	f.fd = -1
+	_, _ = unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl|unix.O_NONBLOCK) // a terminal takes it
+	t.onExit = func(*Task) {
+		_, _ = unix.FcntlInt(uintptr(ours), unix.F_SETFL, fl)
+		unix.Close(ours)
+		if err := k.recheckAll(); err != nil {
+			k.Stop(err)
+		}
+	}
+	return toExit
 }
 
 // readTTYRest continues the read at whose end t is.

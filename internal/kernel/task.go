@@ -40,6 +40,7 @@ type Task struct {
 	clearTID   uint64  // address that the kernel clears and wakes at exit
 	callNr     int
 	called     bool // callNr is set
+	entering   bool // resumed next, the kernel does the call at whose entry it is
 	inCall     bool // at a stop within a call: its exit is still to come
 	callStart  int64
 	logged     bool

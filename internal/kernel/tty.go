@@ -35,23 +35,18 @@ func (k *Kernel) wakeTTY() {
 // ttyWritten lets the line discipline finish with what was just written to
 // the terminal fd, and follows up the signals that came of it.
 func (k *Kernel) ttyWritten(fd int) error {
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
+	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err != nil {
+		if k.term != nil {
+			k.drainTerminal()
+		}
 		return nil // a slave: its master's side sends no signals
 	}
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if _, err := unix.Poll(p[:], 0); err != nil || p[0].Revents&unix.POLLHUP != 0 {
+	if hungUp(fd) {
 		return nil
 	}
-	if k.hasTerminal(n) || k.heldOpen(n) {
-		// The slave is open already (no hang-up, and somebody has it), so
-		// opening it once more changes nothing that the guest can see.
-		s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
-		if e == 0 {
-			peer := file{fd: int(s)}
-			peer.ready(unix.POLLIN)
-			peer.close()
-		}
+	if s := k.slave(fd); s >= 0 {
+		pollNow(s, unix.POLLIN)
+		unix.Close(s)
 	}
 	return k.recheckAll()
 }

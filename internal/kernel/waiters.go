@@ -7,8 +7,6 @@ import (
 	"sort"
 
 	"golang.org/x/sys/unix"
-
-	"dettrace/internal/host"
 )
 
 // waitFD is one descriptor that a parked task waits for. The number is ours:
@@ -28,6 +26,7 @@ type epollSet struct {
 	few    [fewFDs]fewFD
 	polled []unix.PollFd // of few, and of ep
 
+	bell   int // polled too, and nobody's; -1: none
 	ep     int
 	byFD   map[int]*Task // in ep
 	events [64]unix.EpollEvent
@@ -47,6 +46,7 @@ func (s *epollSet) open() error {
 	if err != nil {
 		return fmt.Errorf("epoll_create1: %w", err)
 	}
+	s.bell = -1
 	s.ep, s.byFD = fd, map[int]*Task{}
 	return nil
 }
@@ -106,6 +106,9 @@ func (s *epollSet) ready(timeout int) []*Task {
 	}
 	if len(s.byFD) > 0 {
 		s.polled = append(s.polled, unix.PollFd{Fd: int32(s.ep), Events: unix.POLLIN})
+	}
+	if s.bell >= 0 {
+		s.polled = append(s.polled, unix.PollFd{Fd: int32(s.bell), Events: unix.POLLIN})
 	}
 	if n, e := pollAll(s.polled, timeout); n == 0 || e != 0 {
 		return nil
@@ -187,6 +190,11 @@ func (k *Kernel) waitOutside() bool {
 	for _, t := range k.order {
 		any = any || t.wait.outside
 	}
+	bell := -1
+	if k.inputWanted() {
+		bell = k.bell()
+	}
+	any = any || bell >= 0
 	when, timer := k.sched.NextTimer()
 	if !any && !(timer && k.cfg.Open.Time) {
 		return false
@@ -197,10 +205,11 @@ func (k *Kernel) waitOutside() bool {
 	}
 	for k.stopped.Load() == nil && !k.outside.waiting() && left > 0 {
 		n := min(left, waitSlice)
-		if r := k.waiters.wait(n); len(r) > 0 {
-			for _, t := range r {
-				k.sched.Wake(t.th)
-			}
+		r := k.waiters.wait(n, bell)
+		for _, t := range r {
+			k.sched.Wake(t.th)
+		}
+		if len(r) > 0 || bell >= 0 && pollNow(bell, unix.POLLIN) {
 			return true
 		}
 		left -= n
@@ -213,11 +222,13 @@ func (k *Kernel) waitOutside() bool {
 const waitSlice = 200e6
 
 // wait is ready that waits for up to ns, rounded up to ms where descriptors
-// are waited for.
-func (s *epollSet) wait(ns int64) []*Task {
+// are waited for, or until bell is readable (-1: there is none).
+func (s *epollSet) wait(ns int64, bell int) []*Task {
 	if s.empty() {
-		host.Sleep(ns)
+		pause(bell, ns)
 		return nil
 	}
+	s.bell = bell
+	defer func() { s.bell = -1 }()
 	return s.ready(int((ns + 999_999) / 1_000_000))
 }

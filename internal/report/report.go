@@ -42,8 +42,8 @@ type Report struct {
 	// Uncontrolled is what the guest tried and dettrace refused or could
 	// not control. Empty is the good case.
 	Uncontrolled []Refusal `json:"uncontrolled"`
-	// DoorsUsed are the doors of Settings.Allow through which something came;
-	// Pure says that there are none: the run is a function of its inputs.
+	// DoorsUsed are the doors of Settings.Allow through which something came,
+	// and "typed input" if a person typed into the guest's terminal; Pure says that there are none: the run is a function of its inputs.
 	DoorsUsed []string `json:"doors_used"`
 	Pure      bool     `json:"pure"` // set by Write
 	// VisibleCPU is what of the host's CPU the guest could see, which a
@@ -105,8 +105,9 @@ type Settings struct {
 	Workdir    string   `json:"workdir"`
 	Env        []string `json:"env"` // in order; NAME alone for a value taken from the host
 	Allow      []string `json:"allow"`
-	Vary       string   `json:"vary,omitempty"` // as --vary takes it
-	MemoryMax  int64    `json:"memory_max"`     // bytes; 0 none
+	Vary       string   `json:"vary,omitempty"`     // as --vary takes it
+	Terminal   string   `json:"terminal,omitempty"` // its size, COLSxROWS
+	MemoryMax  int64    `json:"memory_max"`         // bytes; 0 none
 	PidsMax    int64    `json:"pids_max"`
 	TimeoutSec float64  `json:"timeout_seconds"` // 0 none
 }

@@ -31,7 +31,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		err = fmt.Errorf("event log: %w", ferr)
 	}
 	c.enter(phaseOutputs)
-	res := Result{Status: exitStatus(o, err)}
+	res := Result{Status: exitStatus(o, err), Events: o.stats.Events, LogicalNS: o.logical}
 	ran := err == nil
 	if ran {
 		err = c.finish(res.Status)

@@ -136,8 +136,17 @@ func (c *container) settings() report.Settings {
 		User: fmt.Sprintf("%d:%d", c.user.uid, c.user.gid), Workdir: s.Workdir,
 		Env: report.RedactEnv(s.Env, append(slices.Clone(s.HostEnvNames), s.Secrets...)), Allow: s.Allow,
 		Vary:      s.VaryText(),
+		Terminal:  s.terminalText(),
 		MemoryMax: s.Memory, PidsMax: s.Pids, TimeoutSec: s.Timeout.Seconds(),
 	}
+}
+
+// terminalText is the size of the guest's terminal, "" without one.
+func (s *Spec) terminalText() string {
+	if s.Terminal == nil {
+		return ""
+	}
+	return s.Terminal.Size.String()
 }
 
 // host is what differs from one host to the next.

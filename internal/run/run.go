@@ -119,7 +119,7 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	st, err := k.Run()
+	st, err := c.runGuest()
 	err = c.explainKill(err)
 	if ferr := k.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("event log: %w", ferr)
@@ -129,6 +129,25 @@ func (c *container) guestRun(ctx context.Context) (outcome, error) {
 		single: c.mode == sandbox.IDsSingle,
 	}
 	return o, err
+}
+
+// runGuest runs it, with somebody at its terminal if it has one.
+func (c *container) runGuest() (st ptrace.Status, err error) {
+	t := c.spec.Terminal
+	if t == nil {
+		return c.kern.Run()
+	}
+	// Also after a panic: the host's terminal gets its mode back.
+	defer func() {
+		c.kern.CloseTerminal()
+		if e := t.Input.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err := t.Input.Start(); err != nil {
+		return st, err
+	}
+	return c.kern.Run()
 }
 
 // watch turns timeouts and interrupts into the end of the guest tree.
@@ -188,9 +207,11 @@ func (c *container) start() error {
 		return err
 	}
 	s.Env = c.user.environ(s.Env)
-	in, out, errp, err := c.makePipes()
-	if err != nil {
-		return err
+	var in, out, errp stream
+	if s.Terminal == nil {
+		if in, out, errp, err = c.makePipes(); err != nil {
+			return err
+		}
 	}
 	box, err := sandbox.Start(c.boxConfig(in, out, errp), c.mode)
 	if err != nil {
@@ -198,7 +219,12 @@ func (c *container) start() error {
 	}
 	c.box = box
 	for _, f := range []*os.File{in.guest, out.guest, errp.guest} {
-		f.Close()
+		if f != nil {
+			f.Close()
+		}
+	}
+	if s.Terminal != nil {
+		s.Terminal.Out = s.Stdout
 	}
 	if c.fast, err = newRegion(box, c.mach, c.began, c.open.Time || s.Vary != nil, in.ours, out.ours, errp.ours); err != nil {
 		return err
@@ -215,7 +241,8 @@ func (c *container) start() error {
 		Machine: c.mach, Epoch: c.began, Seed: s.Seed, Vary: s.Vary, Policy: s.policy(), ScheduleSeed: s.scheduleSeed(),
 		FileIDs: fileIDs(box), SingleID: c.mode == sandbox.IDsSingle, Open: c.open, PidsMax: s.Pids,
 		FuseDev: box.FuseDev, ProcDev: box.ProcDev, DevptsDev: box.DevptsDev, MqueueDev: box.MqueueDev,
-		Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
+		Terminal: s.Terminal,
+		Stdin:    s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
 		Log: s.Log, Trace: c.trace, NoDigests: len(s.Secrets) > 0, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, FIFOs: fs, Place: c.place, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno,
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"dettrace/internal/console"
 	"dettrace/internal/detfs"
 	"dettrace/internal/progress"
 	"dettrace/internal/report"
@@ -44,9 +45,10 @@ type Spec struct {
 	CPUs            int            // what the guest is told
 	CPUModel        string         // of package cpu; "": its default
 	Hostname        string
-	User            string    // UID[:GID] or NAME, as given; "" = 0:0
-	Allow           []string  // doors that are open (package door)
-	Stdin           io.Reader // nil: empty
+	User            string            // UID[:GID] or NAME, as given; "" = 0:0
+	Allow           []string          // doors that are open (package door)
+	Terminal        *console.Terminal // standard streams are one terminal, instead of the three below; or nil
+	Stdin           io.Reader         // nil: empty
 	Stdout          io.Writer
 	Stderr          io.Writer
 	Timeout         time.Duration // wall time; 0 = none
@@ -99,7 +101,9 @@ type Output struct {
 
 // Result is how a run ended.
 type Result struct {
-	Status int // exit status for the shell: guest's, or one of Exit*
+	Status    int    // exit status for the shell: guest's, or one of Exit*
+	Events    uint64 // that the guest made
+	LogicalNS int64  // that it used
 	// Report is what --report writes, complete if Spec asked for a report or
 	// has Record or Accept.
 	Report report.Report

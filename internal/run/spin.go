@@ -34,6 +34,7 @@ type spinWatch struct {
 	nudge   func(resumes uint64, steps int)
 	limit   time.Duration // 0: none
 	often   bool          // nudge at every userTick
+	urgent  func() bool   // nudge now; nil: never
 	resumes uint64
 	started bool
 	user    int64 // at the first tick since the last resume
@@ -49,7 +50,8 @@ func (w *spinWatch) tick() error {
 		w.resumes, w.started, w.skip = n, false, 0
 		return nil
 	}
-	if w.skip > 0 {
+	urgent := w.urgent != nil && w.urgent()
+	if w.skip > 0 && !urgent {
 		w.skip--
 		return nil
 	}
@@ -71,6 +73,9 @@ func (w *spinWatch) tick() error {
 	if ran < w.next {
 		// Then it needs two samples, to know of the kernel.
 		w.skip = int(min(max((w.next-ran)*int64(userTick/spinTick)-3, 0), 20))
+	}
+	if urgent && ran > 0 {
+		w.next = min(w.next, ran)
 	}
 	if ran >= w.next && !inKernel {
 		w.next = 2 * ran

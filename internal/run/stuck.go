@@ -167,7 +167,7 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			c.say("note: %s, at %s; if it waits there for another thread, --spin-limit ends the run", s, c.place(tid, c.kern.Where()))
 		}
 	}}
-	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time}
+	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time, urgent: c.kern.Urgent}
 	deadline, timed := ctx.Deadline()
 	for n := time.Duration(1); ; n++ {
 		_, err := clock.Read(expired[:])

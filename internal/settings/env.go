@@ -92,6 +92,9 @@ func setEnvironment(s *run.Spec, f Flags, host Host) error {
 		if v.Name == "SOURCE_DATE_EPOCH" && s.Vary != nil {
 			continue // elsewhere nobody sets it, and with it fewer differences show
 		}
+		if v.Name == "TERM" && f.TTY {
+			v.Value = terminalTERM
+		}
 		if followsUser(v.Name) && !isRoot(s.User) {
 			continue // filled in by the run, which knows the image's passwd
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dettrace/internal/console"
 	"dettrace/internal/cpu"
 )
 
@@ -46,6 +47,11 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.User, "user", "", "run as `USER[:GROUP]`, numbers or names of the image (default the image's, else 0:0)")
 	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose, which makes the run impure: `WHAT` is "+strings.Join(Doors(), ", ")+" (repeatable; docs/guarantees.md says what each costs)")
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
+
+	fs.BoolVar(&f.TTY, "tty", false, "give the command a terminal; on the host's terminal, what is typed goes to it")
+	fs.StringVar(&f.TTYSize, "tty-size", "", "`COLSxROWS` of the guest's terminal (default "+console.DefaultSize().String()+"; the host's is not passed on)")
+	fs.StringVar(&f.Record, "record", "", "write what is typed, and where in the run, to `FILE`, also what comes through --stdin -")
+	fs.StringVar(&f.StdinReplay, "stdin-replay", "", "type what --record wrote to `FILE`, at the same places: the same run again")
 
 	fs.StringVar(&f.Timeout, "timeout", "", "end the run after this wall `TIME`: 90, 90s, 10m, 1h30m")
 	fs.StringVar(&f.SpinLimit, "spin-limit", "", "end the run when a thread has used this CPU `TIME` without a system call (default: never)")

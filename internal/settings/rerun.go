@@ -12,7 +12,7 @@ import (
 // HostPaths are the flags of run whose values are paths of the host. A test
 // knows all others.
 func HostPaths() []string {
-	return []string{"image", "store", "input", "secret", "stdin", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
+	return []string{"image", "store", "input", "secret", "stdin", "stdin-replay", "record", "schedule", "state-dir", "log", "trace", "list-inputs", "report", "save", "save-schedule", "messages", "output"}
 }
 
 // Args writes f as the flags of run ("--NAME=VALUE"), in the order of the help,
@@ -85,7 +85,7 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 			if n, file, ok := strings.Cut(value, "="); ok {
 				value = n + "=" + hostPath(file, host.Dir)
 			}
-		case "stdin", "schedule":
+		case "stdin", "stdin-replay", "schedule":
 			value = hostPath(value, host.Dir)
 		}
 		out = append(out, "--"+name+"="+value)

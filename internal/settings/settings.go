@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"dettrace/internal/console"
 	"dettrace/internal/cpu"
 	"dettrace/internal/hint"
 	"dettrace/internal/run"
@@ -34,13 +35,15 @@ const DefaultHostname = "dettrace"
 
 // Host is what a run may learn from the machine that starts it.
 type Host struct {
-	CPU    cpu.Source       // used to check --cpu-model; nil: not checked
-	Dir    string           // current directory, absolute
-	Env    []string         // K=V
-	Now    func() time.Time // used by --epoch now only
-	Stdin  io.Reader        // used by --stdin - only
-	Stdout io.Writer
-	Stderr io.Writer
+	CPU   cpu.Source       // used to check --cpu-model; nil: not checked
+	Dir   string           // current directory, absolute
+	Env   []string         // K=V
+	Now   func() time.Time // used by --epoch now only
+	Stdin io.Reader        // used by --stdin - only
+	// Terminal is that on standard input, used by --tty; nil if there is none.
+	Terminal *console.Host
+	Stdout   io.Writer
+	Stderr   io.Writer
 }
 
 // Flags are the values of the command line as they were typed.
@@ -93,6 +96,10 @@ type Flags struct {
 	Preset          string
 	Strict          bool
 	Progress        string
+	TTY             bool
+	TTYSize         string
+	Record          string
+	StdinReplay     string
 }
 
 // ErrNoCommand is the error of a run without a command.
@@ -135,7 +142,7 @@ func Resolve(f Flags, command []string, host Host) (run.Spec, error) {
 	}
 	s.Workdir = workdir(f.Workdir, s.Config.WorkingDir)
 	steps := []func(*run.Spec, Flags, Host) error{
-		setNumbers, setCPU, setNames, setProgress, setInputs, setEnvironment, setFiles, setOutputs,
+		setNumbers, setCPU, setNames, setProgress, setTerminal, setInputs, setEnvironment, setFiles, setOutputs,
 	}
 	for _, step := range steps {
 		if err := step(&s, f, host); err != nil {
