@@ -30,7 +30,7 @@ type App struct {
 // Main runs args (without the program's name) and returns the exit status.
 func (a App) Main(ctx context.Context, args []string) int {
 	status := 0
-	root := a.Root(&status)
+	root := a.tree(&status, len(args) > 0 && args[0] == "run")
 	root.SetArgs(args)
 	root.SetIn(a.Host.Stdin)
 	root.SetOut(a.Host.Stdout)
@@ -58,7 +58,11 @@ func Complain(w io.Writer, err error) {
 }
 
 // Root is the command tree; status receives the exit status of a run.
-func (a App) Root(status *int) *cobra.Command {
+func (a App) Root(status *int) *cobra.Command { return a.tree(status, false) }
+
+// tree is Root, or of it only what run needs: it may wrap each call of a build, and
+// the flags of all commands take longer than some of these.
+func (a App) tree(status *int, onlyRun bool) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dettrace",
 		Short: "Run a command in a reproducible container",
@@ -78,22 +82,25 @@ gives the same bytes, every time.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
-	for _, cmd := range []*cobra.Command{
-		a.runCommand(status),
-		a.shellCommand(status),
-		a.buildCommand(status), a.configCommand(),
-		a.verifyCommand(status),
-		a.diffCommand(status), a.explainCommand(status),
-		a.huntCommand(status),
-		a.imageCommand(status),
-		a.cacheCommand(),
-		a.attestCommand(status),
-		a.traceCommand(),
-		a.whyCommand(status),
-		a.doctorCommand(status),
-		syscallsCommand(),
-		versionCommand(),
-	} {
+	commands := []*cobra.Command{a.runCommand(status)}
+	if !onlyRun {
+		commands = append(commands,
+			a.shellCommand(status),
+			a.buildCommand(status), a.configCommand(),
+			a.verifyCommand(status),
+			a.diffCommand(status), a.explainCommand(status),
+			a.huntCommand(status),
+			a.imageCommand(status),
+			a.cacheCommand(),
+			a.attestCommand(status),
+			a.traceCommand(),
+			a.whyCommand(status),
+			a.doctorCommand(status),
+			syscallsCommand(),
+			versionCommand(),
+		)
+	}
+	for _, cmd := range commands {
 		a.completeImageFlag(cmd)
 		root.AddCommand(cmd)
 	}

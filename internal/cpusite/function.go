@@ -23,6 +23,8 @@ const maxFunction = 1 << 20
 // decode takes the function apart.
 func (f *function) decode() {
 	f.inside = map[int]bool{}
+	const shortest = 3 // on average
+	f.insts, f.kinds = make([]int, 0, len(f.code)/shortest+1), make([]inst, 0, len(f.code)/shortest)
 	at := 0
 	for at < len(f.code) {
 		in, ok := decode(f.code[at:])

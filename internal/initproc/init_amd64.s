@@ -38,7 +38,8 @@
 #define S_SKIP    80
 #define S_UNLESS  88
 #define S_LEAST   96
-#define S_SIZE    104
+#define S_THEN    104
+#define S_SIZE    112
 
 // func code()
 TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
@@ -87,7 +88,7 @@ arg2:
 	MOVQ S_SAVE(R12), CX
 	MOVQ AX, (CX)
 	CMPQ AX, S_LEAST(R12)
-	JGE  next
+	JGE  then
 
 	// An error that the step allows?
 	MOVQ AX, CX
@@ -101,6 +102,9 @@ allow:
 	CMPQ R8, CX
 	JNE  allow
 	ADDQ S_SKIP(R12), R12
+	JMP  next
+then:
+	ADDQ S_THEN(R12), R12
 next:
 	ADDQ $S_SIZE, R12
 	JMP  step

@@ -27,6 +27,7 @@ type Step struct {
 	From   uint64
 	Save   uint64    // where the result goes (8 bytes), or 0
 	Allow  [4]uint16 // errnos that are no failure
+	Then   int       // how many of the next steps are left out after success
 	Skip   int       // how many of the next steps are left out after such an errno
 	Unless uint64    // the address of a value: if it is negative, the step is left out; or 0
 	Some   bool      // a result of 0 is a failure, too: the end of a file
@@ -34,7 +35,7 @@ type Step struct {
 }
 
 // stepSize is that of a step in memory; its fields are in init_amd64.s.
-const stepSize = 104
+const stepSize = 112
 
 // The script's memory begins with a value that is never negative, for steps
 // that are always made, and a place for results that nobody wants.
@@ -43,11 +44,20 @@ const (
 	nowhere = scriptBase + 8
 )
 
+// What a container takes, so that memory need not grow.
+const (
+	usualMem   = 20 << 10
+	usualSteps = 320
+)
+
 // Len is the number of steps.
 func (s *Script) Len() int { return len(s.steps) }
 
 // Add appends a step, which the caller may change until the next one is added.
 func (s *Script) Add(p Step) *Step {
+	if s.steps == nil {
+		s.steps = make([]Step, 0, usualSteps)
+	}
 	s.steps = append(s.steps, p)
 	return &s.steps[len(s.steps)-1]
 }
@@ -77,7 +87,7 @@ func (s *Script) Put(at uint64, b []byte) { copy(s.mem[at-scriptBase:], b) }
 // Space places n zero bytes.
 func (s *Script) Space(n int) uint64 {
 	if len(s.mem) == 0 {
-		s.mem = make([]byte, nowhere+8-scriptBase)
+		s.mem = make([]byte, nowhere+8-scriptBase, usualMem)
 	}
 	at := len(s.mem)
 	s.mem = append(s.mem, make([]byte, roundUp(uint64(n), 8))...)
@@ -109,7 +119,7 @@ func (s *Script) encode() []byte {
 		return make([]byte, 16)
 	}
 	s.Space(0)
-	b := append([]byte{}, s.mem...)
+	b := append(make([]byte, 0, len(s.mem)+len(s.steps)*stepSize), s.mem...)
 	le := binary.LittleEndian
 	for _, p := range s.steps {
 		b = le.AppendUint64(b, uint64(p.NR))
@@ -127,7 +137,7 @@ func (s *Script) encode() []byte {
 		for i := len(p.Allow) - 1; i >= 0; i-- {
 			allow = allow<<16 | uint64(p.Allow[i])
 		}
-		for _, v := range []uint64{p.From, cmp.Or(p.Save, nowhere), allow, uint64(p.Skip * stepSize), cmp.Or(p.Unless, always), uint64(least)} {
+		for _, v := range []uint64{p.From, cmp.Or(p.Save, nowhere), allow, uint64(p.Skip * stepSize), cmp.Or(p.Unless, always), uint64(least), uint64(p.Then * stepSize)} {
 			b = le.AppendUint64(b, v)
 		}
 	}

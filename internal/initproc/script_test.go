@@ -73,7 +73,12 @@ func TestScript(t *testing.T) {
 	say(s, "not this")
 	bad(s).Ignore = true
 	say(s, "b")
+	s.steps[len(s.steps)-1].Then = 1 // after success the next one is left out
+	say(s, "nor this")
+	p = bad(s) // but not after an errno that is allowed
+	p.Allow[0], p.Then = uint16(syscall.ENOENT), 1
 	fd := s.Space(8) // an address of a value instead of the value
+	say(s, "and")
 	s.Add(Step{NR: syscall.SYS_DUP, Args: [6]uint64{ControlFD}, Save: fd})
 	s.Add(Step{NR: syscall.SYS_WRITE, Args: [6]uint64{fd, s.String("c"), 1}, From: 1})
 	failed := s.Space(8) // a step that depends on another one
@@ -91,7 +96,7 @@ func TestScript(t *testing.T) {
 	for _, b := range out[:len(out)-1] {
 		got = append(got, string(b))
 	}
-	if want := "a b c d e" + strings.Repeat("\x00", 7) + "*" + strings.Repeat("\x00", 7); strings.Join(got, " ") != want {
+	if want := "a b and c d e" + strings.Repeat("\x00", 7) + "*" + strings.Repeat("\x00", 7); strings.Join(got, " ") != want {
 		t.Errorf("messages %q, want %q", got, want)
 	}
 	if _, err := ParseMessage(out[len(out)-1]); err == nil || !strings.HasPrefix(err.Error(), "init: write ns_last_pid: ") {

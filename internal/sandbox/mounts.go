@@ -126,8 +126,9 @@ func (s *stage) bindProc() error {
 	s.learnNames(s.base + "/proc")
 	for _, name := range s.cfg.BindProc {
 		target := s.root + "/proc/" + name
-		s.ifThere(target, 1)
-		s.mount("bind /proc/"+name, s.base+"/proc/"+name, target, "", unix.MS_BIND, "")
+		m := s.mount("bind /proc/"+name, s.base+"/proc/"+name, target, "", unix.MS_BIND, "")
+		m.Allow[0], m.Then = uint16(unix.ENOENT), 1
+		s.notThere(target)
 	}
 	for i, name := range s.cfg.KeepProc {
 		s.attach("bind /proc/"+name, kept[i], s.root+"/proc/"+name)

@@ -66,7 +66,7 @@ const statSize = int(unsafe.Sizeof(unix.Stat_t{}))
 
 // newStage writes the script. The only calls made here look for a directory.
 func newStage(cfg *stageConfig) (*stage, error) {
-	s := &stage{Script: &initproc.Script{}, cfg: cfg}
+	s := &stage{Script: &initproc.Script{}, cfg: cfg, does: make([]step, 0, 320)}
 	s.report = s.Space(8 + stats*statSize)
 	s.do("receive configuration", unix.SYS_READ, initproc.ControlFD, s.Space(8), 8).Some = true
 	if cfg.Tree == "" {
@@ -132,6 +132,13 @@ func (s *stage) slot() fdSlot { return fdSlot(s.Space(8)) }
 func (s *stage) ifThere(path string, skip int) {
 	p := s.do("look at "+path, unix.SYS_FACCESSAT2, cwd, path, 0, unix.AT_SYMLINK_NOFOLLOW)
 	p.Allow[0], p.Skip = uint16(unix.ENOENT), skip
+}
+
+// notThere appends a look at path, which fails if something is there.
+func (s *stage) notThere(path string) {
+	p := s.do("bind "+path, unix.SYS_FACCESSAT2, cwd, path, 0, unix.AT_SYMLINK_NOFOLLOW)
+	p.Allow[0], p.Some = uint16(unix.ENOENT), true
+	s.does[len(s.does)-1].detail = func(error) error { return stepError("bind "+path, unix.ENOENT, "") }
 }
 
 // explain is the error of a failed step.

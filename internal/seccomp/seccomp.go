@@ -151,7 +151,7 @@ func tree(ls []leaf) []unix.SockFilter {
 	}
 	mid := len(ls) / 2
 	left, right := tree(ls[:mid]), tree(ls[mid:])
-	var out []unix.SockFilter
+	out := make([]unix.SockFilter, 0, len(left)+len(right)+2)
 	if len(left) <= 255 {
 		out = append(out, jump(unix.BPF_JGE, ls[mid].lo, uint8(len(left)), 0))
 	} else { // conditional jumps reach 255 instructions, JA any

@@ -10,11 +10,13 @@ import (
 // kernel orders threads, so calls that stop only for the sake of order do not,
 // nor do those that wait: what still stops carries a value of the host, or a
 // limit of time on the logical clock. Refused rows stay refused.
+//
+// The rows are not the caller's to change.
 func For(open door.Set) []Row {
-	rows := Table()
 	if !open.Threads {
-		return rows
+		return table()
 	}
+	rows := Table()
 	filters := concurrent()
 	if !open.Time {
 		for name, f := range limited() {
