@@ -1,7 +1,8 @@
 // Package real builds real software twice, natively and in the container, on
 // perturbed hosts. Natively many of the builds differ; in the container the
 // saved changes, both output streams, the exit status and the event log must be
-// the same to the byte, and what was built must work.
+// the same to the byte, and what was built must work. Images of debootstrap and umoci
+// go through the store, and a locked build begins with one.
 //
 // The sources and the image come from fetch.sh. Without them the tests are
 // skipped, so that a plain `go test ./...` needs no network.

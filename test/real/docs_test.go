@@ -11,6 +11,7 @@ import (
 
 // TestDocs runs the blocks of README.md and the how-tos that need a Debian image.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs the image of fetch.sh")
 	}

@@ -55,6 +55,7 @@ func binary(t *testing.T) string {
 }
 
 func TestRealSoftware(t *testing.T) {
+	t.Parallel() // with the images
 	if testing.Short() {
 		t.Skip("builds of minutes")
 	}
