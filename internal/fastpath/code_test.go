@@ -126,3 +126,54 @@ func TestLayout(t *testing.T) {
 		t.Errorf("base %#x, state %#x, end %#x", Base, State, End)
 	}
 }
+
+// The code for clocks runs in several threads at once and as a function: it uses
+// no stack and writes nothing but the time, by one instruction, and the answer.
+func TestClocksCode(t *testing.T) {
+	b := text(clocksAddr())
+	if len(b) < 60 || len(b) > TextSize-clocksOffset {
+		t.Fatalf("text of %d bytes", len(b))
+	}
+	kept := []x86asm.Reg{x86asm.RBX, x86asm.RSP, x86asm.RBP, x86asm.R12, x86asm.R13, x86asm.R14, x86asm.R15}
+	stores, adds := 0, 0
+	for at := 0; at < len(b); {
+		in, err := x86asm.Decode(b[at:], 64)
+		if err != nil {
+			t.Fatalf("at %#x: %v", at, err)
+		}
+		switch in.Op {
+		case x86asm.CALL, x86asm.INT, x86asm.PUSH, x86asm.POP:
+			t.Errorf("at %#x: %v", at, in)
+		case x86asm.XADD:
+			if adds++; in.Prefix[0]&0xff != x86asm.PrefixLOCK {
+				t.Errorf("at %#x: %v is not atomic", at, in)
+			}
+		}
+		for i, a := range in.Args {
+			switch a := a.(type) {
+			case x86asm.Mem:
+				if i == 0 && in.Op == x86asm.MOV && (a.Base == x86asm.RSI || a.Base == x86asm.RDI) {
+					stores++
+				} else if a.Base != x86asm.R8 || i == 0 && in.Op != x86asm.XADD {
+					t.Errorf("at %#x: %v", at, in)
+				}
+			case x86asm.Reg:
+				if slices.Contains(kept, a) {
+					t.Errorf("at %#x: %v", at, in)
+				}
+			case x86asm.Rel:
+				if to := at + in.Len + int(a); to < 0 || to >= len(b) {
+					t.Errorf("at %#x: %v", at, in)
+				}
+			}
+		}
+		at += in.Len
+	}
+	if stores != 5 || adds != 4 {
+		t.Errorf("%d stores of the answer, %d readings", stores, adds)
+	}
+	le := binary.LittleEndian
+	if !bytes.Contains(b, le.AppendUint32(nil, State+offTime)) || offBoot != offTime+8 || offShare != offTime+16 {
+		t.Error("the time is elsewhere")
+	}
+}

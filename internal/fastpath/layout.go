@@ -33,11 +33,12 @@ const (
 	classOffset   = 0x1000 // one byte per call number: Class
 	maxCalls      = 512
 	pointerOffset = 0x2000 // the table that patched sites jump through
-	maxStubs      = 4096
-	stubOffset    = pointerOffset + 8*maxStubs
+	stubRoom      = 4096
+	maxStubs      = stubRoom - 4 // the rest is the code for clocks
+	stubOffset    = pointerOffset + 8*stubRoom
 	stubSize      = 64
 
-	TextSize = stubOffset + stubSize*maxStubs
+	TextSize = stubOffset + stubSize*stubRoom
 
 	State     = Base + TextSize // the page of state: readable and writable
 	StateSize = 0x1000

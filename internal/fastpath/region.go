@@ -62,6 +62,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	copy(mem, text(codeAddr()))
 	copy(mem[tscOffset:], text(tscAddr()))
 	copy(mem[cpuidOffset:], text(cpuidAddr()))
+	copy(mem[clocksOffset:], text(clocksAddr()))
 	leaves := cpuTable(Base+leavesOffset, facts.CPUID)
 	if len(leaves) > pointerOffset-leavesOffset {
 		return nil, fmt.Errorf("fast paths: %d leaves of cpuid: %w", len(facts.CPUID), unix.E2BIG)

@@ -33,6 +33,13 @@ func cpuid()
 
 func cpuidAddr() *byte
 
+// clocks is the code for clocks (clock_amd64.s). It is copied, never called.
+//
+//lint:ignore U1000 assembly takes its address
+func clocks()
+
+func clocksAddr() *byte
+
 // endMark follows the last instruction of code.
 const endMark = "\x0f\x0bdt-end"
 

@@ -83,6 +83,7 @@ func (k *Kernel) runReady() error {
 func (k *Kernel) letGo(t *Task) error {
 	sig := t.sig
 	t.sig = 0
+	k.giveClock()
 	if t.onExit != nil {
 		return ignoreGone(ptrace.Syscall(t.tid, sig))
 	}
@@ -96,6 +97,7 @@ func (k *Kernel) arrive() error {
 	if err != nil || tid == 0 {
 		return err
 	}
+	k.takeClock()
 	t := k.tasks[tid]
 	if t == nil && k.isHelper(tid) {
 		return fmt.Errorf("wait: helper process %d ended during the run", tid)
@@ -182,7 +184,7 @@ func (k *Kernel) foundling(tid int) error {
 	}
 	if pid != tid {
 		if p := k.procs[pid]; p != nil {
-			k.newTask(tid, p)
+			guessAttr(k.newTask(tid, p), p)
 		}
 		return nil
 	}
@@ -212,7 +214,17 @@ func (k *Kernel) adopt(tid int, parent, from *Process) error {
 		k.shmFork(from.mm, p.mm)
 	}
 	t := k.newTask(tid, p)
+	guessAttr(t, from)
 	return k.pidWrap(t.vtid)
+}
+
+// guessAttr gives t the scheduler's attributes of the first thread of p until the
+// event of its birth tells who made it.
+func guessAttr(t *Task, p *Process) {
+	if p != nil && len(p.tasks) > 0 {
+		t.attr = p.tasks[0].attr.Fork()
+		t.guessed = t.attr
+	}
 }
 
 // birth handles the event of a child's birth. Its first stop may have come
@@ -253,6 +265,9 @@ func (k *Kernel) birth(t *Task) (bool, error) {
 		}
 	}
 	c.timerSlack = t.timerSlack
+	if c.attr == c.guessed { // it has not set others itself
+		c.attr = t.attr.Fork()
+	}
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
 	}

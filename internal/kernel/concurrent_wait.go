@@ -24,6 +24,7 @@ type due struct {
 	logical int64
 	every   int64 // ns; 0: once
 	gone    bool
+	timer   bool // not the wait of a thread, which stops at its end
 }
 
 // dueHeap is ordered by real time.
@@ -217,7 +218,9 @@ func (k *Kernel) arm(p *Process, key timerKey, ns, every int64) {
 		return a.due.gone
 	})
 	if ns > 0 {
-		p.armed = append(p.armed, armedTimer{key, k.begin(ns, every)})
+		d := k.begin(ns, every)
+		d.timer = true
+		p.armed = append(p.armed, armedTimer{key, d})
 	}
 }
 

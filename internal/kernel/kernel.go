@@ -118,6 +118,8 @@ type Kernel struct {
 	vary      varied
 	tame      bool   // see lineage
 	tick      int64  // logical ns of an event
+	shared    bool   // the guest reads the clock without us: shareClock
+	sharedAt  int64  // what of it is counted
 	vdso      []byte // what lies over the kernel's, with the entry code of the last exec
 	vdsoHost  vdso.Host
 	vdsoCall  uint64 // vdso.SyscallOffset
@@ -281,6 +283,9 @@ func New(cfg Config) (*Kernel, error) {
 	// A log and a policy want every call; where addresses are random no site is met twice.
 	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR && !cfg.Open.Threads && !stopsAll(cfg.Vary) {
 		k.fast = cfg.Fast
+	}
+	if cfg.Open.Threads && !cfg.Open.Time && cfg.Fast != nil && !k.logging() && !cfg.NoFast && !stopsAll(cfg.Vary) {
+		k.shareClock()
 	}
 	k.roomySignals = k.startLimits().signals
 	var host unix.Rlimit

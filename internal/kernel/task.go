@@ -58,6 +58,7 @@ type Task struct {
 	codeCall   *codeCall    // code of its own that it is in
 	cred       *credentials // nil: not known; see Kernel.cred
 	attr       schedattr.Attr
+	guessed    schedattr.Attr // see guessAttr
 	cpu        cpuClock
 }
 

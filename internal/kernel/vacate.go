@@ -11,6 +11,7 @@ import (
 
 	"dettrace/internal/fastpath"
 	"dettrace/internal/ptrace"
+	"dettrace/internal/vdso"
 )
 
 // vacate makes the size bytes from addr on free of the fast paths, for t that
@@ -44,6 +45,11 @@ func (k *Kernel) unpatch(t *Task) bool {
 		return false
 	}
 	k.vacated = true
+	if k.shared && m.mapped && t.proc.vdsoBase != 0 {
+		if _, err := mem.WriteAt(vdso.Image(), int64(t.proc.vdsoBase)); err != nil {
+			return false
+		}
+	}
 	left := map[uint64]*fastpath.Site{}
 	sites := slices.Collect(maps.Values(m.patched))
 	for _, x := range k.cfg.Fast.Texts() { // of libraries, which the code has mapped

@@ -17,6 +17,7 @@ package vdso
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,4 +74,16 @@ func Cover(size int) []byte {
 		img = append(img, 0xcc) // int3
 	}
 	return img
+}
+
+// Redirect lets the function of call nr in img, an Image or longer, go on at the
+// address to, below 2 GiB, with the arguments that it got and which in ecx.
+func Redirect(img []byte, nr, which, to uint32) {
+	old := stub(nr)
+	le := binary.LittleEndian
+	b := append([]byte{}, old[:4]...)           // endbr64
+	b = le.AppendUint32(append(b, 0xb9), which) // mov $which, %ecx
+	b = le.AppendUint32(append(b, 0xb8), to)    // mov $to, %eax
+	b = append(b, 0xff, 0xe0)                   // jmp *%rax
+	copy(img[bytes.Index(img, old[:]):], b)
 }

@@ -213,3 +213,20 @@ func TestVsyscallNumber(t *testing.T) {
 		}
 	}
 }
+
+// A function that leads elsewhere passes its arguments on, and the others stay.
+func TestRedirect(t *testing.T) {
+	img := Cover(MaxImage)
+	before := bytes.Clone(img)
+	Redirect(img, unix.SYS_GETTIMEOFDAY, 1, 0x181f00)
+	code := stub(unix.SYS_GETTIMEOFDAY)
+	at := bytes.Index(before, code[:])
+	want := []byte{0xf3, 0x0f, 0x1e, 0xfa, 0xb9, 1, 0, 0, 0, 0xb8, 0x00, 0x1f, 0x18, 0, 0xff, 0xe0}
+	if !bytes.Equal(img[at:at+stubSize], want) {
+		t.Errorf("% x", img[at:at+stubSize])
+	}
+	copy(img[at:], code[:])
+	if !bytes.Equal(img, before) {
+		t.Error("more was changed than that function")
+	}
+}

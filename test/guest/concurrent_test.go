@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func TestConcurrent(t *testing.T) {
 	for _, d := range door.Names() {
 		all = append(all, "--allow", d)
 	}
-	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins"} {
+	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins", "clocks", "attrs"} {
 		t.Run(mode, func(t *testing.T) {
 			want := []byte("gone\n")
 			if mode != "leaves" { // which nothing on the host would end
@@ -58,6 +59,13 @@ func TestConcurrent(t *testing.T) {
 		r := sigLab.OK(t, "--allow", door.Threads, "-i", dir+":/t", "--", "/t/concurrent", "sockets")
 		if want := "204800 bytes, outside: Network is unreachable, raw: -1 Operation not permitted\n"; r.Stdout != want {
 			t.Errorf("%q", r.Stdout)
+		}
+	})
+	t.Run("clocks without a stop", func(t *testing.T) {
+		r := sigLab.OK(t, "--timing", "--allow", door.Threads, "-i", dir+":/t", "--", "/t/concurrent", "clocks")
+		counted := regexp.MustCompile(`([0-9,]+) +[0-9.]+ ms .* entry clock_gettime`).FindStringSubmatch(r.Stderr)
+		if len(counted) > 0 && len(counted[1]) > 2 { // the bad one, and that without the region
+			t.Errorf("of 150,000 readings, %s stopped", counted[1])
 		}
 	})
 	t.Run("closed", func(t *testing.T) {

@@ -69,6 +69,9 @@ func TestRuntimes(t *testing.T) {
 			if asked > 0 {
 				runs = asked
 			}
+			if w.Once {
+				runs = 1
+			}
 			rows[i] = testWorkload(t, w, cpu, command(bin, testdata, w, flags), runs)
 		})
 	}
@@ -87,7 +90,7 @@ func testWorkload(t *testing.T, w Workload, cpu string, argv []string, runs int)
 		if i%4 == 2 {
 			on = 1
 		}
-		if i < len(logs) {
+		if i < len(logs) && runs > 1 {
 			log = logs[i]
 		}
 		h := hosts()[on]

@@ -7,6 +7,7 @@ type Workload struct {
 	Tools []string
 	Want  []string // what a run that works prints
 	Go    bool     // wants a Go toolchain with a warm cache
+	Once  bool     // threads run at once: what two runs do differs
 	Runs  int      // how often it runs when nothing is asked for: 0 is 20; long ones run less
 	Flags []string
 	Fails string // what dettrace says of one that cannot work
@@ -23,6 +24,8 @@ func Workloads() []Workload {
 		{Name: "go-build", Go: true, Want: []string{"ok  \tdettrace/internal/fuse"}, Runs: 3},
 		{Name: "go-run", Go: true, Want: []string{"goroutines 100000 ", "recovered: runtime error", "signals ok"}, Runs: 6},
 		{Name: "go-run-4-cpus", Dir: "go-run", Flags: []string{"--cpus", "4"}, Go: true, Want: []string{"cpus 4 4", "goroutines 100000 ", "signals ok"}, Runs: 3},
+		{Name: "java-run-native", Dir: "java-run", Flags: []string{"--allow", "threads-native"}, Tools: []string{"javac"}, Want: []string{"threads 50000 ", "executor 328350 ", "== G1"}, Once: true},
+		{Name: "go-run-native", Dir: "go-run", Flags: []string{"--allow", "threads-native"}, Go: true, Want: []string{"goroutines 100000 ", "recovered: runtime error"}, Once: true},
 		{Name: "go-race", Go: true, Tools: []string{"gcc"}, Want: []string{"PASS: TestLocked", "DATA RACE"}, Runs: 3},
 		{Name: "cargo", Tools: []string{"cargo", "rustc"}, Want: []string{"test result: ok. 1 passed"}, Runs: 3},
 		{Name: "rustc", Tools: []string{"rustc"}, Want: []string{"294364\n"}, Runs: 3},

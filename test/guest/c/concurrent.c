@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -546,6 +547,102 @@ static void cpus(int n)
 		pthread_join(t[i], 0);
 }
 
+// attrs: threads and processes are born with the CPUs and the nice level of who
+// makes them.
+static void *made(void *arg)
+{
+	cpu_set_t s;
+	struct sched_param p;
+	sched_getaffinity(0, sizeof s, &s);
+	printf("CPUs %d, nice %d\n", CPU_COUNT(&s) > 0, getpriority(PRIO_PROCESS, 0) == 19);
+	return 0;
+}
+
+static void *maker(void *arg)
+{
+	pthread_t t;
+	setpriority(PRIO_PROCESS, 0, 19); // of this thread alone
+	pthread_create(&t, 0, made, 0);
+	pthread_join(t, 0);
+	if (fork() == 0) {
+		made(0);
+		_exit(0);
+	}
+	wait(0);
+	return 0;
+}
+
+static void attrs(void)
+{
+	pthread_t t;
+	pthread_create(&t, 0, maker, 0);
+	pthread_join(t, 0);
+}
+
+// clocks: whoever reads a clock after another thread has is told a later time;
+// sleeps and files have times between those that are read around them.
+static long long newest[2];
+static int backwards;
+
+static long long reads(int id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void *read_clocks(void *arg)
+{
+	for (int i = 0; i < 50000; i++) {
+		int real = i & 1;
+		long long before = __atomic_load_n(&newest[real], __ATOMIC_SEQ_CST), now = reads(real ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+		if (now < before)
+			__atomic_store_n(&backwards, 1, __ATOMIC_SEQ_CST);
+		while (before < now && !__atomic_compare_exchange_n(&newest[real], &before, now, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			;
+		if (i % 10000 == 0) { // the supervisor moves the time as well
+			struct timespec ms = {0, 1000000};
+			long long t = reads(CLOCK_MONOTONIC);
+			nanosleep(&ms, 0);
+			if (reads(CLOCK_MONOTONIC) < t + 1000000)
+				__atomic_store_n(&backwards, 2, __ATOMIC_SEQ_CST);
+		}
+	}
+	return 0;
+}
+
+static void clocks(void)
+{
+	pthread_t t[3];
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t[i], 0, read_clocks, 0);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], 0);
+	struct timeval tv;
+	gettimeofday(&tv, 0);
+	long long a = tv.tv_sec * 1000000000LL + tv.tv_usec * 1000LL, b = reads(CLOCK_REALTIME_COARSE);
+	time_t s = time(0);
+	struct timespec r;
+	printf("backwards %d, agree %d %d, seconds %d, bad clock %d\n", backwards, a >= newest[1] - 1000, b - a < 1000000000LL && a - b < 1000000000LL,
+		s >= tv.tv_sec && s <= tv.tv_sec + 1, clock_gettime(77, &r) == -1 && errno == EINVAL);
+	int fd = open("f", O_CREAT | O_WRONLY, 0600);
+	struct stat st;
+	long long before = reads(CLOCK_REALTIME_COARSE);
+	write(fd, "x", 1);
+	fstat(fd, &st);
+	long long m = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+	printf("written %d\n", before <= m && m <= reads(CLOCK_REALTIME));
+	unlink("f");
+	// The image of a child has them, too; it has no room where they were.
+	if (fork() == 0) {
+		long long t = reads(CLOCK_MONOTONIC);
+		munmap((void *)0x180000, 0x200000 - 0x180000);
+		printf("without the region %d\n", reads(CLOCK_MONOTONIC) > t);
+		_exit(0);
+	}
+	wait(0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -560,6 +657,7 @@ int main(int argc, char **argv)
 	struct { const char *name; void (*f)(void); } all[] = {
 		{"threads", threads}, {"pipes", pipes}, {"forks", forks}, {"kills", kills}, {"signals", signals}, {"leaves", leaves},
 		{"exec", exec}, {"exits", exits}, {"ipc", ipc}, {"times", times}, {"sockets", sockets}, {"spins", spins_},
+		{"clocks", clocks}, {"attrs", attrs},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (!strcmp(mode, all[i].name)) {
