@@ -12,6 +12,7 @@ import (
 	"dettrace/internal/exchange"
 	"dettrace/internal/hint"
 	"dettrace/internal/output"
+	"dettrace/internal/progress"
 	"dettrace/internal/report"
 	"dettrace/internal/settings"
 	"dettrace/internal/store"
@@ -20,7 +21,8 @@ import (
 // importFlags are those of import and pull.
 type importFlags struct {
 	exchange.Options
-	maxSize string
+	maxSize  string
+	progress string
 }
 
 func (f *importFlags) register(cmd *cobra.Command) {
@@ -28,6 +30,8 @@ func (f *importFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.Force, "force", false, "let NAME stand for the new image if it stands for another one")
 	fs.StringVar(&f.maxSize, "max-size", "64G", "most `BYTES` of files that the image may unpack to")
 	fs.Int64Var(&f.MaxFiles, "max-files", exchange.DefaultMaxFiles, "most files, `N`, that the image may have")
+	fs.StringVar(&f.progress, "progress", "auto", "`HOW` to show how far it is, on standard error: auto (a line, on a terminal), plain, json or none")
+	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(settings.ProgressModes(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f *importFlags) check() (err error) {
@@ -141,15 +145,19 @@ func (c *imageCommand) take(f *importFlags, source string, do func(*store.Store)
 	if err := store.CheckName(f.Name); err != nil {
 		return hint.With(err, "name it: "+source+" NAME; "+hint.Of(err))
 	}
-	p := newProgress(c.a.Host.Stderr)
+	mode, columns, err := settings.Progress(f.progress, c.a.Host)
+	if err != nil {
+		return err
+	}
+	stop := func() {}
 	f.Watch = func(b *store.Build) {
-		p.start(func() string {
+		stop = progress.New(c.a.Host.Stderr, mode, columns).Follow(func(seconds float64) progress.Sample {
 			files, bytes := b.Progress()
-			return fmt.Sprintf("%s: %d files, %s", f.Name, files, report.Bytes(bytes))
+			return progress.Taken{Image: f.Name, Files: files, Bytes: bytes, Seconds: seconds}
 		})
 	}
 	r, err := do(s)
-	p.stop()
+	stop()
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,7 @@ package progress
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 )
@@ -21,7 +19,15 @@ const (
 	JSON  Mode = "json"
 )
 
-// State is what is told. All figures are a host's: none decides anything.
+// Sample is what is told at one moment. All figures are a host's: none decides
+// anything.
+type Sample interface {
+	seconds() float64         // wall time since the work began
+	since(last Sample) Sample // with what there is per second; last may be nil
+	text() string             // for people
+}
+
+// State is a Sample of a run.
 type State struct {
 	Phase     string  `json:"phase"` // start, run, outputs
 	Processes int     `json:"processes"`
@@ -55,7 +61,7 @@ type Printer struct {
 	mu    sync.Mutex
 	shown bool // the line stands on the terminal
 	mid   bool // the last thing that others wrote there was no whole line
-	last  State
+	last  Sample
 	done  bool
 }
 
@@ -64,15 +70,13 @@ func New(w io.Writer, mode Mode, width func() int) *Printer {
 	return &Printer{w: w, mode: mode, width: width}
 }
 
-// Show tells s, of which PerSecond is set here.
-func (p *Printer) Show(s State) {
+// Show tells s, of which what is per second is set here.
+func (p *Printer) Show(s Sample) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := s.Seconds - p.last.Seconds; d > 0 && s.Stops >= p.last.Stops {
-		s.PerSecond = float64(s.Stops-p.last.Stops) / d
-	}
+	s = s.since(p.last)
 	p.last = s
-	if p.done || s.Seconds < patience.Seconds() {
+	if p.done || s.seconds() < patience.Seconds() {
 		return
 	}
 	switch p.mode {
@@ -92,9 +96,9 @@ func (p *Printer) Show(s State) {
 	}
 }
 
-// Follow shows what sample says, again and again, until stop is called. Sample
-// leaves PerSecond and Seconds to it, and may be called from another goroutine.
-func (p *Printer) Follow(sample func() State) (stop func()) {
+// Follow shows what sample says after so many seconds, again and again, until
+// stop is called. Sample may be called from another goroutine.
+func (p *Printer) Follow(sample func(seconds float64) Sample) (stop func()) {
 	began := time.Now()
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -107,9 +111,7 @@ func (p *Printer) Follow(sample func() State) (stop func()) {
 				p.Done()
 				return
 			case <-t.C:
-				s := sample()
-				s.Seconds = time.Since(began).Seconds()
-				p.Show(s)
+				p.Show(sample(time.Since(began).Seconds()))
 			}
 		}
 	}()
@@ -159,20 +161,6 @@ func (n *neighbour) Write(b []byte) (int, error) {
 		n.p.mid = b[len(b)-1] != '\n'
 	}
 	return n.w.Write(b)
-}
-
-// text is s for people.
-func (s State) text() string {
-	parts := []string{s.Phase}
-	if s.Processes == 1 {
-		parts = append(parts, "1 process")
-	} else if s.Processes > 1 {
-		parts = append(parts, fmt.Sprintf("%d processes", s.Processes))
-	}
-	if s.Stops > 0 {
-		parts = append(parts, fmt.Sprintf("logical time %.3f s", float64(s.LogicalNS)/1e9), fmt.Sprintf("%.0f stops/s", s.PerSecond))
-	}
-	return strings.Join(append(parts, fmt.Sprintf("%.0f s", s.Seconds)), ", ")
 }
 
 func cut(s string, n int) string { return s[:min(len(s), max(n, 0))] }

@@ -67,3 +67,19 @@ func TestPlainAndJSON(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// TestTaken: an image that is taken in, on a terminal and for programs.
+func TestTaken(t *testing.T) {
+	var out bytes.Buffer
+	p := New(&out, Plain, nil)
+	p.Show(Taken{Image: "trixie", Files: 10, Bytes: 1 << 20, Seconds: 0.5})
+	p.Show(Taken{Image: "trixie", Files: 1234, Bytes: 9 << 20, Seconds: 2.5})
+	if got := out.String(); got != "dettrace: trixie: 1,234 files, 9 MiB, 4 MiB/s, 2 s\n" {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	New(&out, JSON, nil).Show(Taken{Image: "trixie", Files: 1, Bytes: 20, Seconds: 2})
+	if got := out.String(); got != `{"image":"trixie","files":1,"bytes":20,"bytes_per_second":10,"wall_seconds":2}`+"\n" {
+		t.Errorf("%q", got)
+	}
+}

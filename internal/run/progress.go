@@ -17,8 +17,8 @@ func (c *container) tellProgress() (stop func()) {
 	}
 	p := progress.New(s.Diag, s.Progress, s.Columns)
 	s.Stdout, s.Stderr, s.Diag = p.Beside(s.Stdout), p.Beside(s.Stderr), p.Beside(s.Diag)
-	return p.Follow(func() progress.State {
-		st := progress.State{Phase: *c.phase.Load()}
+	return p.Follow(func(seconds float64) progress.Sample {
+		st := progress.State{Phase: *c.phase.Load(), Seconds: seconds}
 		if k := c.shown.Load(); k != nil {
 			now, procs, stops := k.Progress()
 			st.LogicalNS, st.Processes, st.Stops = now-c.began, procs, stops

@@ -21,18 +21,25 @@ func setProgress(s *run.Spec, f Flags, host Host) error {
 	if f.Quiet && (f.Progress == "auto" || f.Progress == "") {
 		return nil
 	}
-	switch f.Progress {
+	var err error
+	s.Progress, s.Columns, err = Progress(f.Progress, host)
+	return err
+}
+
+// Progress is the way in which a value of --progress wants to be told, and the
+// width of the terminal, for progress.Line.
+func Progress(how string, host Host) (progress.Mode, func() int, error) {
+	switch how {
 	case "auto", "":
 		term, _ := Lookup(host.Env, "TERM")
 		if columns(host.Stderr) > 0 && term != "dumb" && term != "" {
-			s.Progress, s.Columns = progress.Line, func() int { return columns(host.Stderr) }
+			return progress.Line, func() int { return columns(host.Stderr) }, nil
 		}
+		return "", nil, nil
 	case "plain", "json", "none":
-		s.Progress = progress.Mode(f.Progress)
-	default:
-		return hint.With(fmt.Errorf("--progress %q: no such way", f.Progress), "one of auto, plain, json, none")
+		return progress.Mode(how), nil, nil
 	}
-	return nil
+	return "", nil, hint.With(fmt.Errorf("--progress %q: no such way", how), "one of auto, plain, json, none")
 }
 
 // columns is the width of the terminal behind w, 0 if there is none.
