@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 func section(b []byte) *io.SectionReader {
@@ -96,7 +96,13 @@ func compressed(t *testing.T, kind Kind, data []byte) []byte {
 	case Gzip:
 		w = gzip.NewWriter(&b)
 	case Xz:
-		w, err = xz.NewWriter(&b)
+		c := exec.Command("xz", "-c")
+		c.Stdin = bytes.NewReader(data)
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("xz (package xz-utils): %v", err)
+		}
+		return out
 	case Zstd:
 		w, err = zstd.NewWriter(&b)
 	}

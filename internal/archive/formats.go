@@ -3,7 +3,6 @@ package archive
 import (
 	"archive/tar"
 	"archive/zip"
-	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -14,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"dettrace/internal/compress"
 )
 
 // tar lists a tar. Content is read in place, but for sparse members.
@@ -191,21 +189,13 @@ func (o *Opener) stream(kind Kind, name string, r *io.SectionReader) ([]File, er
 		}
 		f.attr("operating system", strconv.Itoa(int(z.OS)))
 		out = z
-	case Xz:
-		z, err := xz.NewReader(in)
+	default:
+		z, _, err := compress.NewReader(in, compress.WindowTrusted)
 		if err != nil {
 			return nil, err
 		}
+		defer z.Close() // only read: nothing can be lost
 		out = z
-	case Zstd:
-		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<31))
-		if err != nil {
-			return nil, err
-		}
-		defer z.Close()
-		out = z
-	case Bzip2:
-		out = bzip2.NewReader(in)
 	}
 	data, err := o.keep(out)
 	if err != nil {
