@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"dettrace/internal/cpusite"
+	"dettrace/internal/stopwatch"
 )
 
 // coder writes values, or reads them, in the order in which they are named: one
@@ -202,7 +204,18 @@ func (s *Summary) code(c *coder) {
 	number(c, &s.Changed)
 	list(c, &s.Doors, text)
 	c.rare(&s.Varied, len(s.Varied) == 0)
-	c.rare(&s.Requests, len(s.Requests) == 0)
+	names := slices.Sorted(maps.Keys(s.Requests))
+	list(c, &names, func(c *coder, name *string) {
+		text(c, name)
+		v := s.Requests[*name]
+		number(c, &v.Count)
+		if number(c, &v.NS); c.read {
+			if s.Requests == nil {
+				s.Requests = map[string]stopwatch.Span{}
+			}
+			s.Requests[*name] = v
+		}
+	})
 }
 
 // sites is the answer of cpuSites.

@@ -57,8 +57,7 @@ func stepError(step string, err error, hint string) error {
 	return e
 }
 
-// cloneError explains a refused clone(2) with CLONE_NEWUSER and the write of
-// the id maps, which syscall.ForkExec does not tell apart.
+// cloneError explains a refused clone(2) with CLONE_NEWUSER.
 func cloneError(err error) error {
 	return stepError("make namespaces", err, cloneHint(err))
 }

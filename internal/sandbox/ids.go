@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,8 +85,13 @@ func window(file string) (int, bool) {
 func windowOf(idMap string) (int, bool) {
 	best, ok := 0, false
 	for line := range strings.Lines(idMap) {
-		var inside, outside, n int
-		if _, err := fmt.Sscan(line, &inside, &outside, &n); err != nil || n < idCount {
+		f := strings.Fields(line) // inside, outside, length
+		if len(f) < 3 {
+			continue
+		}
+		inside, err1 := strconv.Atoi(f[0])
+		n, err2 := strconv.Atoi(f[2])
+		if err1 != nil || err2 != nil || n < idCount {
 			continue
 		}
 		if inside <= hostBase && hostBase+idCount <= inside+n {
@@ -151,6 +157,35 @@ func subordinateOf(text, name, id string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// write gives process pid its ids (user_namespaces(7)).
+func (p idPlan) write(pid int) error {
+	if p.helpers {
+		return p.runHelpers(pid)
+	}
+	dir := "/proc/" + strconv.Itoa(pid) + "/"
+	text := func(maps []syscall.SysProcIDMap) (s string) {
+		for _, m := range maps {
+			s += fmt.Sprintln(m.ContainerID, m.HostID, m.Size)
+		}
+		return s
+	}
+	files := [][2]string{{"uid_map", text(p.uid)}, {"gid_map", text(p.gid)}}
+	if p.uid[0].Size == 1 { // who has no power over groups must give it up first
+		files = slices.Insert(files, 1, [2]string{"setgroups", "deny"})
+	}
+	for _, f := range files {
+		fd, err := unix.Open(dir+f[0], unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, err = unix.Write(fd, []byte(f[1]))
+			unix.Close(fd)
+		}
+		if err != nil {
+			return stepError("write "+f[0], err, cloneHint(err))
+		}
+	}
+	return nil
 }
 
 // runHelpers writes the maps of process pid with the set-id helpers.

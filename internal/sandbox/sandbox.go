@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,10 +82,8 @@ func start(cfg Config, mode IDMode, tree string) (_ *Sandbox, err error) {
 	if err := s.spawn(&cfg, ids); err != nil {
 		return nil, err
 	}
-	if ids.helpers {
-		if err := ids.runHelpers(s.InitPid); err != nil {
-			return nil, err
-		}
+	if err := ids.write(s.InitPid); err != nil {
+		return nil, err
 	}
 	s.cgroups = makeCgroups(s.InitPid, cfg.MemoryMax, cfg.PidsMax)
 	s.CgroupMemory = s.cgroups.memory
@@ -147,16 +144,6 @@ func (s *Sandbox) spawn(cfg *Config, ids idPlan) error {
 	if !cfg.Network {
 		flags |= unix.CLONE_NEWNET
 	}
-	attr := &syscall.SysProcAttr{
-		Cloneflags:  flags,
-		Setsid:      true,
-		AmbientCaps: stageCaps(),
-		PidFD:       &s.pidfd,
-	}
-	if !ids.helpers {
-		attr.UidMappings, attr.GidMappings = ids.uid, ids.gid
-		attr.GidMappingsEnableSetgroups = ids.uid[0].Size > 1
-	}
 	img := initproc.Build(&initproc.Params{
 		UID: cfg.UID, GID: cfg.GID, Groups: cfg.Groups, SetGroups: s.stage.cfg.Mode == IDsAll,
 		ChildCaps: guestCaps, InitCaps: initCaps, FirstPid: cfg.FirstPid, Script: s.stage.Script,
@@ -172,24 +159,28 @@ func (s *Sandbox) spawn(cfg *Config, ids idPlan) error {
 		return err
 	}
 	defer std.close()
-	// The number is its descriptor there.
-	path := fmt.Sprintf("/proc/self/fd/%d", programFD)
-	start := func() (err error) {
-		s.InitPid, err = syscall.ForkExec(path, []string{"init"}, &syscall.ProcAttr{
-			Env:   []string{},
-			Files: append(std.fds, uintptr(pair[1]), uintptr(prog)), // initproc.ControlFD, programFD
-			Sys:   attr,
-		})
-		return err
-	}
-	err = withPersona(cfg.ASLR, func() error { return slack.With(slack.Default, start) })
-	if errors.Is(err, unix.EACCES) && execHint() != "" {
-		return stepError("execute init", err, execHint())
-	}
+	files, err := above(append(std.fds, uintptr(pair[1]), uintptr(prog))) // initproc.ControlFD, programFD
 	if err != nil {
-		return cloneError(err)
+		return stepError("place descriptors", err, "")
 	}
-	return nil
+	defer files.close()
+	c := child{flags: flags, files: files.fds, caps: stageCaps(), path: fmt.Sprintf("/proc/self/fd/%d", programFD)}
+	step := ""
+	err = withPersona(cfg.ASLR, func() error {
+		return slack.With(slack.Default, func() (err error) {
+			s.InitPid, s.pidfd, step, err = c.start()
+			return err
+		})
+	})
+	switch {
+	case err == nil:
+		return nil
+	case step == "clone":
+		return cloneError(err)
+	case errors.Is(err, unix.EACCES):
+		return stepError(step, err, execHint())
+	}
+	return stepError(step, err, "")
 }
 
 // withPersona calls f with addresses of what it starts random or not: they are
@@ -241,6 +232,35 @@ func openNull(cfg *Config) (stdio, error) {
 func (s *stdio) close() {
 	if s.null >= 0 {
 		unix.Close(s.null)
+	}
+}
+
+// highFiles are descriptors above those that a child places its own at.
+type highFiles struct {
+	fds   []uintptr
+	extra []int // copies
+}
+
+// above makes copies of those that are not.
+func above(fds []uintptr) (f highFiles, err error) {
+	for _, fd := range fds {
+		if fd < uintptr(len(fds)) {
+			n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, len(fds))
+			if err != nil {
+				f.close()
+				return f, err
+			}
+			f.extra = append(f.extra, n)
+			fd = uintptr(n)
+		}
+		f.fds = append(f.fds, fd)
+	}
+	return f, nil
+}
+
+func (f *highFiles) close() {
+	for _, n := range f.extra {
+		unix.Close(n)
 	}
 }
 

@@ -68,6 +68,7 @@ const statSize = int(unsafe.Sizeof(unix.Stat_t{}))
 func newStage(cfg *stageConfig) (*stage, error) {
 	s := &stage{Script: &initproc.Script{}, cfg: cfg, does: make([]step, 0, 320)}
 	s.report = s.Space(8 + stats*statSize)
+	s.do("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, s.Words(0), 0, 8) // see child.start
 	s.do("receive configuration", unix.SYS_READ, initproc.ControlFD, s.Space(8), 8).Some = true
 	if cfg.Tree == "" {
 		// Before the change of ids: the device may be for host root only.
