@@ -211,7 +211,7 @@ func TestKeyKnowsEveryField(t *testing.T) {
 		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "CommitStore": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
 		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",
 		"Timeout": "a run that it ends is not stored", "SpinLimit": "a run that it ends is not stored", "Interrupt": "a run that it ends is not stored",
-		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Accept": "ends a run, changes none", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Terminal": "never stored", "Signals": "a door: once used, never stored",
+		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Accept": "ends a run, changes none", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Terminal": "never stored", "Resume": "comes with a terminal", "Keep": "always runs", "Signals": "a door: once used, never stored",
 	}
 	for f := range reflect.TypeFor[run.Spec]().Fields() {
 		if _, ok := noEffect[f.Name]; !ok && !slices.Contains(strings.Fields(inKey), f.Name) {

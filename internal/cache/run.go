@@ -29,7 +29,8 @@ const settle = 20 * time.Millisecond
 // Run gives the stored result of spec, or makes and stores it. Everything that
 // goes wrong with the cache itself leads to a run as without one.
 //
-// A run that must write a log, a trace, a profile or its schedule is always made.
+// A run that must write a log, a trace, a profile or its schedule, or keep what fails, is
+// always made.
 func (c *Cache) Run(ctx context.Context, spec run.Spec, o Options, do Runner) (run.Result, error) {
 	told := func(format string, args ...any) {
 		if o.Told != nil {
@@ -59,7 +60,7 @@ func (c *Cache) Run(ctx context.Context, spec run.Spec, o Options, do Runner) (r
 		files = append(files, *file)
 	}
 	key := effective.Hash(parts)
-	if spec.Log == nil && spec.Trace == nil && !spec.Profile && spec.SaveSchedule == "" {
+	if spec.Log == nil && spec.Trace == nil && !spec.Profile && spec.SaveSchedule == "" && spec.Keep == "" {
 		h, miss, err := c.lookup(key, parts, &spec)
 		if h != nil {
 			defer h.close()

@@ -72,7 +72,7 @@ Exit status: 0 no schedule failed, 1 one did, 125 failure of dettrace.`,
 
 // unusedByHunt are the flags of run that make no sense for many runs.
 func unusedByHunt() []string {
-	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "schedule-seed", "schedule", "vary", "vary-seed", "record", "log", "trace", "report", "list-inputs", "progress", "timing", "verbose", "quiet"}
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "schedule-seed", "schedule", "vary", "vary-seed", "record", "on-failure", "log", "trace", "report", "list-inputs", "progress", "timing", "verbose", "quiet"}
 }
 
 func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (int, error) {

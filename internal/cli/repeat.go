@@ -35,11 +35,30 @@ func failed(status int, err error) bool {
 	return status != 0 && !errors.Is(err, run.ErrInterrupted) && !errors.Is(err, kernel.ErrOutputClosed)
 }
 
+// repeatable reports whether a line can: what a person typed is gone, unless it was
+// recorded.
+func repeatable(spec run.Spec, flags settings.Flags) bool {
+	return spec.Terminal == nil || flags.Record != "" || !spec.Terminal.Input.Outside()
+}
+
 // repeatLine is the command line that makes the run of spec again, in the same
 // directory. What is decided elsewhere by now is written out: which image a
 // name stood for, and what time it was.
 func repeatLine(fs *pflag.FlagSet, spec run.Spec, flags settings.Flags, args []string) string {
-	line := append([]string{"dettrace", "run"}, settings.Pinned(given(fs), spec, flags)...)
+	line := []string{"dettrace", "run"}
+	if fs.Lookup("resume") != nil {
+		line[1] = "shell"
+	}
+	for _, arg := range settings.Pinned(given(fs), spec, flags) {
+		name, value, _ := strings.Cut(arg, "=")
+		switch {
+		case flags.Record != "" && name == "--stdin":
+			continue
+		case name == "--record":
+			arg = "--stdin-replay=" + value
+		}
+		line = append(line, arg)
+	}
 	line = append(append(line, "--"), args...)
 	return spec.Mask().Text(rerun.Quote(shortBools(fs, line)))
 }

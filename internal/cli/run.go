@@ -62,6 +62,7 @@ that repeats the run; --quiet leaves it away.`,
 
 // run resolves the flags, opens dettrace's own files and runs.
 func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args []string) (status int, err error) {
+	var result run.Result
 	spec, err := settings.Resolve(flags, args, a.Host)
 	if err != nil {
 		return run.ExitFailure, err
@@ -74,6 +75,11 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 	if err != nil {
 		return run.ExitFailure, err
 	}
+	keep, err := a.keeper(&spec, flags)
+	if err != nil {
+		return run.ExitFailure, err
+	}
+	defer func() { err = errors.Join(err, a.endKept(cmd.Context(), keep, spec, result)) }()
 	stdin, err := settings.OpenStdin(&spec, flags, a.Host)
 	if err != nil {
 		return run.ExitFailure, err
@@ -108,7 +114,7 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 		defer f.Close() // written line by line
 		spec.Diag = f
 	}
-	result, err := do(cmd.Context(), spec)
+	result, err = do(cmd.Context(), spec)
 	if closeErr := closeLog(); closeErr != nil && err == nil {
 		result.Status, err = run.ExitFailure, fmt.Errorf("--log %s: %w", flags.Log, closeErr)
 	}
@@ -127,7 +133,7 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 		err = hint.With(err, a.execAdvice(err, spec))
 	}
 	// A run with --messages is another command's, with files of its own.
-	if failed(result.Status, err) && !flags.Quiet && flags.Messages == "" {
+	if failed(result.Status, err) && !flags.Quiet && flags.Messages == "" && repeatable(spec, flags) {
 		line := repeatLine(cmd.Flags(), spec, flags, args)
 		if err != nil {
 			return result.Status, &failedRun{err, line}
@@ -167,8 +173,9 @@ func buffered(f *os.File) (io.Writer, func() error) {
 func registerCompletion(cmd *cobra.Command) {
 	fixed := map[string][]string{
 		"input-mtime": {"epoch", "keep"}, "epoch": {"now"}, "progress": settings.ProgressModes(), "profile": settings.PresetNames(),
-		"cpu-model": cpu.Names(),
-		"vary":      append([]string{"all", "none"}, vary.Names()...),
+		"cpu-model":  cpu.Names(),
+		"on-failure": settings.OnFailures(),
+		"vary":       append([]string{"all", "none"}, vary.Names()...),
 	}
 	for name, values := range fixed {
 		// Fails only for a flag that does not exist; a test covers it.

@@ -1,8 +1,17 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dettrace/internal/hint"
+	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
 
@@ -13,6 +22,7 @@ func guestShell() []string {
 
 func (a App) shellCommand(status *int) *cobra.Command {
 	var flags settings.Flags
+	var resume string
 	cmd := &cobra.Command{
 		Use:   "shell [flags] [--] [CMD [ARG...]]",
 		Short: "Work inside a container",
@@ -30,10 +40,19 @@ stands still while the shell waits for you. Nothing on the host changes unless
   dettrace shell --stdin-replay session.json
   dettrace shell --commit with-tools --image ./trixie
   dettrace shell --tty-size 132x43 -- vi README.md
+  dettrace shell --resume /var/tmp/dettrace-failed-123
   echo 'make && ls -l' | dettrace shell`,
 		Args:                  cobra.ArbitraryArgs,
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if cmd.Flags().Changed("on-failure") {
+				return hint.With(errors.New("--on-failure: not a flag of shell"), "you are in its container already")
+			}
+			if resume != "" {
+				if flags.Resume, err = a.resume(cmd.Flags(), resume); err != nil {
+					return err
+				}
+			}
 			flags.TTY = true
 			if flags.Stdin == "" {
 				flags.Stdin = "-"
@@ -45,13 +64,43 @@ stands still while the shell waits for you. Nothing on the host changes unless
 			if len(args) == 0 {
 				args = guestShell()
 			}
-			var err error
 			*status, err = a.run(cmd, flags, cacheFlags{}, args)
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&resume, "resume", "", "go on where a command failed, from the `DIR` that dettrace run --on-failure keep named")
 	settings.Register(cmd.Flags(), &flags)
-	_ = cmd.Flags().MarkHidden("tty") // always; fails only for a flag that does not exist
+	for _, name := range []string{"tty", "on-failure"} {
+		_ = cmd.Flags().MarkHidden(name) // fails only for a flag that does not exist
+	}
 	registerCompletion(cmd)
+	_ = cmd.MarkFlagDirname("resume")
 	return cmd
+}
+
+// resume takes from dir what is kept there, and the flags that were not given.
+func (a App) resume(fs *pflag.FlagSet, dir string) (*run.Resume, error) {
+	full := dir
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(a.Host.Dir, full)
+	}
+	k, err := readKept(full)
+	if err != nil {
+		return nil, err
+	}
+	var own []string
+	fs.Visit(func(f *pflag.Flag) { own = append(own, f.Name) })
+	for _, arg := range k.Flags {
+		name, value, has := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if !has {
+			value = "true"
+		}
+		if slices.Contains(own, name) {
+			continue
+		}
+		if err := fs.Set(name, value); err != nil {
+			return nil, fmt.Errorf("--resume %s: %w", dir, err)
+		}
+	}
+	return &run.Resume{Changes: filepath.Join(full, keptChanges), NS: k.LogicalNS}, nil
 }

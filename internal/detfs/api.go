@@ -34,6 +34,7 @@ type Config struct {
 	Vary     vary.Plan // sources that are varied
 	Profile  bool      // measure how long requests take
 	Digests  string    // file in which content digests are kept between runs (see package digests); "" = none
+	Resume   string    // tar of changes (TarRequest) of an earlier run of the same layers, made again; "" = none
 	HostTime bool      // times are the host's, not SetNow's
 	MaxBytes uint64    // what statfs reports as size of the file system; 0 = default 64 GiB
 }

@@ -40,6 +40,9 @@ func (f *fsys) build(open openLayer) error {
 			return err
 		}
 	}
+	if f.cfg.Resume != "" {
+		return f.resume(f.cfg.Resume)
+	}
 	return nil
 }
 

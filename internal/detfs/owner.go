@@ -14,7 +14,7 @@ func (f *fsys) isInput(n *node) bool {
 func (f *fsys) ownInputs(uid, gid uint32, dirs []string) error {
 	f.inputUID, f.inputGID = uid, gid
 	for _, n := range f.nodes {
-		if n != nil && f.isInput(n) {
+		if n != nil && f.isInput(n) && n.flags&flagMeta == 0 {
 			n.uid, n.gid = uid, gid
 		}
 	}

@@ -180,6 +180,7 @@ func (g *Config) code(c *coder) {
 	})
 	number(c, &g.Epoch)
 	number(c, &g.MaxBytes)
+	text(c, &g.Resume)
 	text(c, &g.StateDir)
 	text(c, &g.Digests)
 	c.bits(&g.SingleID, &g.Profile, &g.HostTime)

@@ -253,6 +253,9 @@ func XattrRecords(xs []Xattr) map[string]string {
 
 const xattrPrefix = "SCHILY.xattr."
 
+// HeaderXattrs are the attributes of an entry whose PAX records XattrRecords made.
+func HeaderXattrs(h *tar.Header) ([]Xattr, error) { return xattrs(h) }
+
 // xattrs are the attributes of an entry. A PAX keyword cannot hold "=", which
 // is written as libarchive does.
 func xattrs(h *tar.Header) ([]Xattr, error) {

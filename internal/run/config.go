@@ -23,6 +23,7 @@ func (c *container) fsConfig() detfs.Config {
 		SingleID: c.mode == sandbox.IDsSingle,
 		Profile:  s.Profile,
 		Digests:  s.Digests,
+		Resume:   s.resumed().Changes,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Store: s.Store, Label: "image"}},
 		Dirs:     append(baseDirs(s.Workdir), ownDirs(s.Own)...),
 		Static: []detfs.StaticTree{

@@ -39,6 +39,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 			res.Status = ExitFailure
 		}
 	}
+	if kerr := c.keepFailed(res.Status, err); kerr != nil {
+		err = errors.Join(err, kerr)
+	}
 	quiet()
 	if ran {
 		c.closing(c.keeps(res.Status))

@@ -21,7 +21,7 @@ const maxCPUs = 1024
 // its clock starts. Open doors bring in the host's.
 func (c *container) declareMachine() (err error) {
 	s := &c.spec
-	c.began = s.startNS()
+	c.began = s.startNS() + s.resumed().NS
 	if c.open.Time {
 		c.began = host.Now()
 	}

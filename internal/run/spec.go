@@ -67,14 +67,18 @@ type Spec struct {
 	Save            string // tar file, or ""
 	Commit          string // name of the image that the run becomes, or ""
 	CommitStore     string // directory of the store for it
-	Report          string // JSON file, or ""
-	Verbose         bool
-	Strict          bool                // what is refused, and a door that is used, end the run
-	Progress        progress.Mode       // told on Diag; "" is none
-	Columns         func() int          // width of the terminal behind Diag, for progress.Line
-	InputList       string              // JSON lines file of everything read, or ""
-	Digests         string              // file of content digests kept between runs, or ""
-	Record          func(Source) Source // stands between the container and its outputs, or nil
+	// Keep is a tar file for the changes of a command that failed, or that dettrace
+	// ended; nothing is made where it succeeds. Resume goes on from such a file.
+	Keep      string
+	Resume    *Resume
+	Report    string // JSON file, or ""
+	Verbose   bool
+	Strict    bool                // what is refused, and a door that is used, end the run
+	Progress  progress.Mode       // told on Diag; "" is none
+	Columns   func() int          // width of the terminal behind Diag, for progress.Line
+	InputList string              // JSON lines file of everything read, or ""
+	Digests   string              // file of content digests kept between runs, or ""
+	Record    func(Source) Source // stands between the container and its outputs, or nil
 	// Accept, if set, is told of the outputs before they appear on the host; its
 	// error ends the run and leaves the host as it is.
 	Accept       func([]report.Output) error
@@ -83,6 +87,21 @@ type Spec struct {
 	Diag         io.Writer        // where dettrace's own messages go (stderr)
 	Interrupt    <-chan struct{}  // closed on Ctrl-C/SIGTERM
 	Signals      <-chan os.Signal // for the command, with the door signals
+}
+
+// Resume says where an earlier run stopped, of which this one has the image, the
+// inputs and the settings.
+type Resume struct {
+	Changes string // tar file, see Spec.Keep
+	NS      int64  // logical time that it had used
+}
+
+// resumed is s.Resume, or one of nothing.
+func (s *Spec) resumed() Resume {
+	if s.Resume == nil {
+		return Resume{}
+	}
+	return *s.Resume
 }
 
 // Input is a host file or directory that the guest sees, copy-on-write.

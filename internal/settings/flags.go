@@ -48,6 +48,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringArrayVar(&f.Allow, "allow", nil, "open a door to the host on purpose, which makes the run impure: `WHAT` is "+strings.Join(Doors(), ", ")+" (repeatable; docs/guarantees.md says what each costs)")
 	fs.StringVar(&f.Stdin, "stdin", "", "`FILE` the command reads, - for dettrace's own standard input (default empty)")
 
+	fs.StringVar(&f.OnFailure, "on-failure", "", "when the command fails, keep its files, directory and environment, or open a shell in them: `HOW` is "+strings.Join(OnFailures(), " or "))
 	fs.BoolVar(&f.TTY, "tty", false, "give the command a terminal; on the host's terminal, what is typed goes to it")
 	fs.StringVar(&f.TTYSize, "tty-size", "", "`COLSxROWS` of the guest's terminal (default "+console.DefaultSize().String()+"; the host's is not passed on)")
 	fs.StringVar(&f.Record, "record", "", "write what is typed, and where in the run, to `FILE`, also what comes through --stdin -")

@@ -100,6 +100,8 @@ type Flags struct {
 	TTYSize         string
 	Record          string
 	StdinReplay     string
+	OnFailure       string
+	Resume          *run.Resume // what dettrace shell --resume found
 }
 
 // ErrNoCommand is the error of a run without a command.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"dettrace/internal/console"
 	"dettrace/internal/door"
@@ -38,6 +40,10 @@ func setTerminal(s *run.Spec, f Flags, host Host) error {
 			return hint.With(errors.New("--stdin and --stdin-replay: one of them"), "a replay types what the record holds")
 		}
 	}
+	if err := checkOnFailure(f); err != nil {
+		return err
+	}
+	s.Resume = f.Resume
 	if !f.TTY {
 		return nil
 	}
@@ -142,4 +148,37 @@ func (t *Typing) End(r run.Result, err error) error {
 		return errors.Join(t.record.Finish(e), t.file.Close())
 	}
 	return nil
+}
+
+// The values of --on-failure.
+const (
+	OnFailureKeep  = "keep"
+	OnFailureShell = "shell"
+)
+
+// OnFailures are all of them.
+func OnFailures() []string { return []string{OnFailureKeep, OnFailureShell} }
+
+func checkOnFailure(f Flags) error {
+	if f.OnFailure != "" && !slices.Contains(OnFailures(), f.OnFailure) {
+		return hint.With(fmt.Errorf("--on-failure %q: no such way", f.OnFailure), "one of "+strings.Join(OnFailures(), ", "))
+	}
+	return nil
+}
+
+// WithTerminal is env as it is in runs with a terminal.
+func WithTerminal(env []string) []string { return set(slices.Clone(env), "TERM="+terminalTERM) }
+
+// Entering are the flags with which a shell, started in any directory, is in the
+// container of spec.
+func Entering(spec run.Spec, f Flags, host Host) []string {
+	f = Bare(f)
+	f.TTY, f.TTYSize, f.Record, f.Stdin, f.StdinReplay, f.OnFailure = false, "", "", "", "", ""
+	f.Schedule, f.ScheduleSeed, f.Timeout, f.SpinLimit, f.Strict, f.Entrypoint = "", "", "", "", false, nil
+	args := append(Absolute(Args(f), spec, f, host), "--no-default-input")
+	for _, in := range spec.Inputs {
+		args = append(args, "--input="+in.Host+":"+in.Guest)
+	}
+	args = append(args, HideArgs(spec.Inputs)...)
+	return append(args, "--workdir="+spec.Workdir, "--epoch="+nowText(spec))
 }

@@ -267,3 +267,20 @@ func TestShell(t *testing.T) {
 		t.Errorf("status %d\n%s%s", r.Status, r.Stdout, r.Stderr)
 	}
 }
+
+// On a terminal a failed command is followed by a shell where it stopped.
+func TestShellOnFailure(t *testing.T) {
+	state := t.TempDir()
+	c := tty.Command("--on-failure", "shell", "--state-dir", state, "-e", "FOO=bar", "--", "/bin/sh", "-c", "echo made > file; exit 9")
+	p := lab.Sit(t, c)
+	p.Expect("the command failed with status 9")
+	p.Expect("# ")
+	p.Type("echo $FOO $(cat file) $PWD\r")
+	p.Expect("bar made /tmp")
+	p.Type("exit 0\r")
+	status, seen := p.End()
+	left, err := os.ReadDir(state)
+	if status != 9 || !p.Restored() || err != nil || len(left) != 0 {
+		t.Errorf("status %d, restored: %v, left: %v %v\n%s", status, p.Restored(), left, err, seen)
+	}
+}

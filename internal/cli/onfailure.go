@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"dettrace/internal/console"
+	"dettrace/internal/hint"
+	"dettrace/internal/rerun"
+	"dettrace/internal/run"
+	"dettrace/internal/settings"
+)
+
+// What --on-failure keeps of a command that failed is a directory with two files:
+// the changes that the run had made, and how to make the rest of its container.
+const (
+	keptChanges = "changes.tar"
+	keptRun     = "run.json"
+)
+
+// keptSchema is raised when what is written there changes its meaning.
+const keptSchema = 1
+
+// kept is the content of keptRun.
+type kept struct {
+	Schema    int      `json:"schema"`
+	Command   []string `json:"command"`
+	Status    int      `json:"status"`
+	LogicalNS int64    `json:"logical_time_ns"`
+	Flags     []string `json:"flags"` // of run, for any directory of the host
+}
+
+// failureKeeper does what --on-failure asks for.
+type failureKeeper struct {
+	dir   string // "": nothing was asked for
+	shell bool
+	flags []string
+}
+
+// keeper makes the place for what is kept, below the state directory.
+func (a App) keeper(spec *run.Spec, flags settings.Flags) (*failureKeeper, error) {
+	k := &failureKeeper{shell: flags.OnFailure == settings.OnFailureShell}
+	if flags.OnFailure == "" {
+		return k, nil
+	}
+	var err error
+	if k.dir, err = os.MkdirTemp(spec.StateDir, "dettrace-failed-"); err != nil {
+		return nil, fmt.Errorf("--on-failure: %w", err)
+	}
+	spec.Keep = filepath.Join(k.dir, keptChanges)
+	k.flags = settings.Entering(*spec, flags, a.Host)
+	return k, nil
+}
+
+// end is called after the run of spec, which ended with result. It says what was
+// kept, or opens a shell in it.
+func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, result run.Result) error {
+	if k.dir == "" {
+		return nil
+	}
+	if _, err := os.Stat(spec.Keep); errors.Is(err, os.ErrNotExist) {
+		return os.RemoveAll(k.dir) // it did not fail, or not by itself
+	}
+	// Nothing can be done about a closed standard error.
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: "+format+"\n", args...) }
+	if k.shell && a.Host.Terminal != nil {
+		say("the command failed with status %d: this is a shell in its files, directory and environment; exit ends it", result.Status)
+		_, err := a.Run(ctx, entering(spec, result, a.Host.Terminal))
+		if err != nil {
+			err = fmt.Errorf("--on-failure shell: %w", err)
+		}
+		return errors.Join(err, os.RemoveAll(k.dir))
+	}
+	b, err := json.MarshalIndent(kept{keptSchema, spec.Command, result.Status, result.LogicalNS, k.flags}, "", "  ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(k.dir, keptRun), append(b, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("--on-failure: %w", err)
+	}
+	if k.shell {
+		say("note: --on-failure shell needs a terminal on standard input: the files are kept instead")
+	}
+	say("the failed command's files are kept in %s", k.dir)
+	say("enter them: %s", rerun.Quote([]string{"dettrace", "shell", "--resume", k.dir}))
+	return nil
+}
+
+// entering is the run of a shell where the run of spec stopped.
+func entering(spec run.Spec, result run.Result, host *console.Host) run.Spec {
+	s := spec
+	s.Command = guestShell()
+	s.Resume = &run.Resume{Changes: spec.Keep, NS: result.LogicalNS}
+	size := console.DefaultSize()
+	if spec.Terminal != nil {
+		size = spec.Terminal.Size
+	}
+	s.Terminal, s.Stdin, s.Progress = &console.Terminal{Size: size, Input: console.NewLive(host)}, nil, "none" // of progress.Mode: the shell has the terminal
+	if !slices.Contains(s.DeclaredEnv, "TERM") {
+		s.Env = settings.WithTerminal(s.Env)
+	}
+	s.Keep, s.Save, s.Commit, s.Report, s.InputList, s.SaveSchedule = "", "", "", "", "", ""
+	s.Outputs, s.WriteBack, s.Log, s.Trace, s.Schedule, s.ScheduleSeed = nil, false, nil, nil, nil, 0
+	s.Timeout, s.SpinLimit, s.Strict, s.Profile, s.Verbose = 0, 0, false, false, false
+	return s
+}
+
+// readKept reads what is kept in dir.
+func readKept(dir string) (k kept, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, keptRun))
+	if err == nil {
+		err = json.Unmarshal(b, &k)
+	}
+	if err == nil && k.Schema != keptSchema {
+		err = fmt.Errorf("version %d: this dettrace knows %d", k.Schema, keptSchema)
+	}
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, keptChanges))
+	}
+	if err != nil {
+		return k, hint.With(fmt.Errorf("--resume %s: %w", dir, err), "a directory that --on-failure keep named")
+	}
+	return k, nil
+}
