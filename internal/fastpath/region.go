@@ -19,6 +19,7 @@ type Facts struct {
 	NullDev, NullIno    uint64     // st_dev and st_ino of /dev/null, for the guest
 	Epoch               int64      // and its times, ns since 1970
 	HostTime            bool       // clocks are not ours to tell
+	Random              bool       // each image has other addresses
 	Stdio               []uint64   // inode numbers of the pipes to the host, at most three
 	CPUID               []cpu.Leaf // what cpuid answers
 	XCR0                uint64     // and xgetbv
@@ -35,6 +36,7 @@ type Region struct {
 	seen  map[uint64]int     // stops at addresses without a site
 	// classes is what the guest was given at first.
 	classes [maxCalls]Class
+	random  bool               // see Facts
 	lost    bool               // the guest has cut the file off
 	looks   map[uint64][]*Site // instructions that look at the CPU, by address
 	xcr0    uint64
@@ -58,7 +60,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hold the fast paths: %w", err)
 	}
-	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file, taken: RandomWords}
+	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file, taken: RandomWords, random: facts.Random}
 	copy(mem, text(codeAddr()))
 	copy(mem[tscOffset:], text(tscAddr()))
 	copy(mem[cpuidOffset:], text(cpuidAddr()))

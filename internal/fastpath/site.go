@@ -69,13 +69,25 @@ func (r *Region) Known(addr, base uint64, text []byte) *Site {
 // Wanted counts a stop at addr, and reports whether there were enough of them
 // to look for a site there.
 func (r *Region) Wanted(addr uint64) bool {
+	if len(r.seen) == maxSeen {
+		clear(r.seen) // addresses are random
+	}
 	r.seen[addr]++
+	if r.random {
+		return r.seen[addr] == worthAlone
+	}
 	return r.seen[addr] == worth
 }
+
+// maxSeen bounds the addresses whose stops are counted.
+const maxSeen = 1 << 16
 
 // worth is how many stops cost what a search costs, which reads 64 KiB of text that
 // often nobody else would have read. A short run of its own never gets there.
 const worth = 6
+
+// worthAlone is worth where no other process will have the same site at the same address.
+const worthAlone = 48
 
 // Addrs lists the addresses from..to that have a site, in order. The slice is
 // valid until the next Find.

@@ -261,3 +261,21 @@ func TestStubsRunOut(t *testing.T) {
 		t.Errorf("%d addresses in two pages", n)
 	}
 }
+
+// Where addresses are random a site is looked for late, and what is remembered
+// of addresses is bounded.
+func TestWantedRandom(t *testing.T) {
+	r := newRegion(t)
+	r.random = true
+	for i := 1; i <= worthAlone; i++ {
+		if got := r.Wanted(7); got != (i == worthAlone) {
+			t.Errorf("stop %d: %v", i, got)
+		}
+	}
+	for i := range uint64(3 * maxSeen) {
+		r.Wanted(1000 + i)
+	}
+	if len(r.seen) > maxSeen {
+		t.Errorf("%d addresses", len(r.seen))
+	}
+}

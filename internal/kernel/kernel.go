@@ -280,8 +280,8 @@ func New(cfg Config) (*Kernel, error) {
 	if cfg.Trace != nil {
 		k.trace = newTracer(cfg.Trace)
 	}
-	// A log and a policy want every call; where addresses are random no site is met twice.
-	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.ASLR && !cfg.Open.Threads && !stopsAll(cfg.Vary) {
+	// A log and a policy want every call.
+	if !k.logging() && cfg.Policy == nil && !cfg.NoFast && !cfg.Open.Threads && !stopsAll(cfg.Vary) {
 		k.fast = cfg.Fast
 	}
 	if cfg.Open.Threads && !cfg.Open.Time && cfg.Fast != nil && !k.logging() && !cfg.NoFast && !stopsAll(cfg.Vary) {

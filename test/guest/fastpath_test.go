@@ -48,6 +48,21 @@ func TestFastPathsOfShells(t *testing.T) {
 	}
 }
 
+// The same where addresses are random: sites are found anew in each image, if it
+// makes many calls, and images without such are left alone.
+func TestFastPathsOfRandomAddresses(t *testing.T) {
+	dir := compile(t, "fastpath")
+	for _, command := range [][]string{
+		{"/t/fastpath", "2000", "1"},
+		{"/t/fastpath", "2000", "3", "fifo", "chld"},
+		{"sh", "-c", "for i in $(seq 400); do [ -e /etc/passwd ]; done; find /usr/include -name 's*.h' -newer /etc/passwd | sort | tail -5; tar c /etc/init.d | cksum"},
+	} {
+		if served := sameWithout(t, append([]string{"--allow", "aslr", "-i", dir + ":/t", "--"}, command...)...); served < 300 && len(command) < 4 {
+			t.Errorf("%v: %d calls served", command, served)
+		}
+	}
+}
+
 // sameWithout runs a command with and without fast paths, and tells how many
 // calls were served with.
 func sameWithout(t *testing.T, args ...string) (served uint64) {
