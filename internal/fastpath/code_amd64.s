@@ -255,8 +255,13 @@ null:
 	MOVQ CX, ST_TIMES+40(R8)
 	JMP  counted
 
-	// Calls that mostly fail, and have no effect: only the errors are the kernel's.
+	// statfs: mostly fails, and only the errors are the kernel's. As with stat, the
+	// path must not be in the buffer.
 fails:
+	MOVQ DI, CX
+	SUBQ SI, CX
+	CMPQ CX, $120
+	JCS  leave
 	SYSCALL
 	MOVL $STATE, R11
 	CMPQ AX, $-14
@@ -286,6 +291,8 @@ ask:
 random:
 	CMPQ SI, $8
 	JNE  leave
+	TESTQ DI, DI // no mask is stored there, and that is no error
+	JEQ  leave
 	CMPQ DX, $1 // GRND_NONBLOCK
 	JHI  leave
 	CMPQ RANDOMPOS(R11), $8

@@ -1,5 +1,5 @@
 // Command bench measures what the container costs. Each row is one workload
-// that runs natively and under dettrace (and, with -peer, under strace) in turn,
+// that runs natively and under dettrace (and, with -peer, under other tools) in turn,
 // on one CPU, several times. A row gives the medians, the median of the
 // ratios of neighbouring runs with the smallest and largest, wall and CPU time
 // of the whole process tree, and the ratio once more with the start-up of each

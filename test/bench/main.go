@@ -33,7 +33,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.dettrace, "dettrace", "", "`BINARY` to measure (default: built from this tree)")
 	f.IntVar(&o.pairs, "pairs", 5, "runs of each side")
 	f.IntVar(&o.cpu, "cpu", 0, "the CPU of all runs")
-	f.BoolVar(&o.peer, "peer", true, "measure strace -f as a peer too, with two pairs")
+	f.BoolVar(&o.peer, "peer", true, "measure strace, proot, gVisor and bubblewrap too, where they are installed, with two pairs")
 	f.BoolVar(&o.skipMemory, "no-memory", false, "leave out the memory rows")
 	f.StringVar(&o.images, "image-files", "10000,1000000", "sizes of the untouched images, in files")
 	f.IntVar(&o.outputMB, "output-mb", 2048, "size of the large output, in MB; the full row is 20480")
@@ -99,6 +99,9 @@ func bench(ctx context.Context, o options) error {
 	if err := makeFiles(o.cache, o.scale.files); err != nil {
 		return fmt.Errorf("archive of files: %w", err)
 	}
+	if err := makeSQLite(ctx, o.cache); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err) // its row fails
+	}
 	report := Report{Machine: machine()}
 	if err := measureAll(ctx, o, source, micro, &report); err != nil {
 		return err
@@ -123,14 +126,17 @@ func bench(ctx context.Context, o options) error {
 // says so: the others are still worth having.
 func measureAll(ctx context.Context, o options, source, micro string, report *Report) error {
 	base := runner{cpu: o.cpu, scratch: "/var/tmp", micro: micro, limit: 20 * time.Minute}
-	native, guest, strace := base, base, base
+	native, guest := base, base
 	native.name = "native"
-	guest.name, guest.wrap = "dettrace", []string{o.dettrace, "run", "--"}
-	strace.name, strace.wrap = "strace", []string{"strace", "-f", "-o", "/dev/null"}
+	guest.name, guest.wrap, guest.container = "dettrace", []string{o.dettrace, "run"}, true
 	others := []runner{guest}
 	if o.peer {
-		if _, err := exec.LookPath("strace"); err == nil {
-			others = append(others, strace)
+		for _, argv := range peers() {
+			p := base
+			p.name, p.wrap = argv[0], argv
+			if _, err := exec.LookPath(p.name); err == nil {
+				others = append(others, p)
+			}
 		}
 	}
 	starts := map[string]pair{}
@@ -140,7 +146,7 @@ func measureAll(ctx context.Context, o options, source, micro string, report *Re
 		}
 		for _, other := range others {
 			n := o.pairs
-			if other.name == "strace" {
+			if !other.container {
 				n = min(n, 2)
 			}
 			fmt.Fprintf(os.Stderr, "bench: %s: %s\n", w.name, other.name)
@@ -162,6 +168,18 @@ func measureAll(ctx context.Context, o options, source, micro string, report *Re
 		}
 	}
 	return nil
+}
+
+// peers are other programs that run a command under control of some kind, with
+// what each needs to let it pass. None of them makes results repeat. rr and
+// Hermit need hardware counters, which virtual machines mostly have not.
+func peers() [][]string {
+	return [][]string{
+		{"strace", "-f", "-o", "/dev/null"},
+		{"proot", "-r", "/", "-w", "."}, // rewrites paths by ptrace
+		{"runsc", "--rootless=false", "--ignore-cgroups", "--network=none", "do", "-quiet"}, // gVisor: a kernel in user space
+		{"bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-all"},               // namespaces and nothing else
+	}
 }
 
 func interleave(ctx context.Context, w workload, native, other runner, n int) ([]pair, error) {

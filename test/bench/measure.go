@@ -27,6 +27,8 @@ type runner struct {
 	scratch string
 	micro   string
 	limit   time.Duration
+	// container: wrap ends with the flags of a dettrace run.
+	container bool
 }
 
 // run copies the input, runs the script on the copy and takes the time of
@@ -57,7 +59,7 @@ func (r runner) run(ctx context.Context, w workload) (cost, error) {
 	if r.perRun != nil {
 		argv = append(argv, r.perRun(dir)...)
 	}
-	argv = append(argv, "sh", "-c", w.script)
+	argv = append(argv, r.in(w, dir)...)
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -76,6 +78,32 @@ func (r runner) run(ctx context.Context, w workload) (cost, error) {
 		return c, fmt.Errorf("%s: %s: %w: %s", r.name, w.name, err, lastLine(diag.String()))
 	}
 	return c, nil
+}
+
+// in is the command of w in a copy of its input.
+func (r runner) in(w workload, dir string) []string {
+	switch {
+	case w.image == "":
+		if r.container {
+			return []string{"--", "sh", "-c", w.script}
+		}
+		return []string{"sh", "-c", w.script}
+	case r.container:
+		return []string{"--image", w.image, "--no-default-input", "-i", dir + ":/build", "-w", "/build", "--", "sh", "-c", w.script}
+	}
+	// In a chroot, over a throw-away overlay of the image.
+	return []string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", `
+		mkdir "$2.lay" && trap 'rmdir "$2.lay"' EXIT
+		mount -t tmpfs tmpfs "$2.lay" && cd "$2.lay" && mkdir up work root
+		mount -t overlay overlay -o lowerdir="$1",upperdir=up,workdir=work root
+		mkdir -p root/build && mount --bind "$2" root/build
+		mount -t proc proc root/proc
+		for d in null zero urandom random tty full; do
+			[ -e root/dev/$d ] || : >root/dev/$d
+			mount --bind /dev/$d root/dev/$d
+		done
+		s=0; HOME=/root chroot root sh -c "cd /build && $3" || s=$?
+		cd / && umount -R "$2.lay"; exit $s`, "sh", w.image, dir, w.script}
 }
 
 func lastLine(s string) string {

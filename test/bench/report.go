@@ -10,7 +10,7 @@ import (
 // Row is one workload measured against one runner.
 type Row struct {
 	Name     string  `json:"name"`
-	Against  string  `json:"against"` // dettrace or strace
+	Against  string  `json:"against"` // dettrace or a peer
 	Pairs    int     `json:"pairs"`
 	Target   float64 `json:"target,omitempty"`
 	Native   spread  `json:"native_wall_s"`

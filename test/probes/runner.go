@@ -53,6 +53,7 @@ type Setting struct {
 	Perturb int // 0 = plain
 	Seed    int // 0 = default
 	KitDir  string
+	NoFast  bool // no call is answered inside the guest
 }
 
 var placeholder = regexp.MustCompile(`\{(x|xs|go)\}`)
@@ -137,6 +138,9 @@ func (r *Runner) Container(probes []Probe, s Setting) (*Batch, error) {
 		"-i", kit + ":/probes", "-i", list + ":/list", "-w", "/tmp", "--report", report}
 	if s.Seed != 0 {
 		argv = append(argv, "--seed", fmt.Sprint(s.Seed))
+	}
+	if s.NoFast {
+		argv = append(argv, "--no-fast-paths")
 	}
 	argv = append(argv, "--", "/probes/xs", "driver", "/list", "/tmp/p")
 	b, err := r.run(argv, s, os.Environ())

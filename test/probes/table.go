@@ -169,7 +169,7 @@ func (r *Runner) containers(rows []*Row, o Options) error {
 	for i := 1; i < o.Repeat; i++ {
 		sets = append(sets, named{"again", Setting{}})
 	}
-	sets = append(sets, named{"perturbed", Setting{Perturb: 1, KitDir: kit}}, named{"other user", Setting{Perturb: 2, KitDir: kit}})
+	sets = append(sets, named{"perturbed", Setting{Perturb: 1, KitDir: kit}}, named{"other user, no fast paths", Setting{Perturb: 2, KitDir: kit, NoFast: true}})
 	for len(rows) > 0 {
 		// The first run finds the probes that end their container; what was
 		// behind them goes on in another.

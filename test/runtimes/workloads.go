@@ -40,6 +40,7 @@ func Workloads() []Workload {
 		{Name: "ocaml", Tools: []string{"ocamlopt", "ocamlc"}, Want: []string{"threads 1000 ", "gc "}},
 		{Name: "tcl", Tools: []string{"tclsh"}, Want: []string{"after 10 20 30", "tcp 3cba"}},
 		{Name: "lua", Tools: []string{"lua5.4"}, Want: []string{"11 21 31 12", "memory\ttrue"}},
+		{Name: "luajit", Tools: []string{"luajit"}, Want: []string{"calls\ttrue\t-20000", "goes back\t0", "callback\ttrue", "child 1 child 2 child 3"}, Runs: 6},
 		{Name: "openmp", Tools: []string{"gcc"}, Want: []string{"static 0x1.", "tasks 190"}},
 		{Name: "compress", Tools: []string{"xz", "zstd", "pigz"}, Want: []string{"  data.xz\n", "  data.zst\n", "  data.gz\n"}, Runs: 6},
 		{Name: "make-ninja-cmake", Tools: []string{"make", "cmake", "ninja", "gcc"}, Want: []string{"100% tests passed", "Linking C executable"}, Runs: 6},

@@ -110,8 +110,9 @@ static const char *const paths[] = {
 // Names that are made, changed and removed.
 static const char *const names[] = {"m0", "m1", "m2", "m3/x", "m3", "m4", "m3/y", "/tmp/m5", "/dev/shm/m6", "/proc/self/m7", "fifo", "m4/z"};
 static int fds[24];
-static char buf[70000], *edge;
-static unsigned long act[4];
+enum { room = 70000 };
+static char *buf, *edge; // of room bytes, and the end of a page: nothing is behind either
+static unsigned long act[8]; // the old one may be stored over a part of the new
 
 static uint64_t hash(const void *p, size_t n)
 {
@@ -200,6 +201,10 @@ int main(int argc, char **argv)
 	char *two = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	munmap(two + 4096, 4096);
 	edge = two + 4096;
+	const size_t whole = (room + 4095) / 4096 * 4096;
+	buf = mmap(0, whole + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mprotect(buf + whole, 4096, PROT_NONE); // a hole would be filled
+	buf += whole - room;
 	mkdir("dir", 0755);
 	symlink("/etc/passwd", "link");
 	symlink("loop", "loop");
@@ -244,7 +249,7 @@ int main(int argc, char **argv)
 		case SYS_clock_gettime: a = (long)pick(14) - 2, b = memory(); break;
 		case SYS_rt_sigaction: { // of which only the fault is read back
 			static const unsigned long actions[][4] = {{0}, {(unsigned long)SIG_IGN}, {0, SA_RESTART | 0x04000000, 0x1000, 1 << 4}, {(unsigned long)SIG_IGN, 0, 0, -1}};
-			memcpy(act, actions[pick(4)], sizeof act);
+			memcpy(act, actions[pick(4)], sizeof actions[0]);
 			a = pick(4) ? SIGSEGV : SIGUSR1, b = pick(5) ? (long)act : memory(), c = pick(3) ? pick(4) ? memory() : (long)act + 8 : 0, d = pick(8) ? 8 : 4;
 			if (b >= (long)buf && b < (long)buf + 100)
 				b = 0; // what is there must be no handler
@@ -288,12 +293,12 @@ int main(int argc, char **argv)
 		case SYS_readlink: a = path(), b = memory(), c = size(); break;
 		case SYS_readlinkat: a = dirfd(), b = path(), c = memory(), d = size(); break;
 		}
-		memset(buf, 0x5a, sizeof buf);
+		memset(buf, 0x5a, room);
 		memset(edge - 200, 0x5a, 200 - 3);
 		unsigned bad = 0;
 		int at = pick(4);
 		long r = sites[at](nr, a, b, c, d, &bad);
-		printf("%ld: call %ld at %d: %ld, changed %x, memory %lx %lx, line %d\n", i, nr, at, r, bad, hash(buf, sizeof buf), hash(edge - 200, 200), handled);
+		printf("%ld: call %ld at %d: %ld, changed %x, memory %lx %lx, line %d\n", i, nr, at, r, bad, hash(buf, room), hash(edge - 200, 200), handled);
 		if (nr == SYS_rt_sigaction) { // what does the kernel, and who mirrors it, say now
 			unsigned long now[4] = {0};
 			syscall(nr, SIGSEGV, 0, now, 8);

@@ -1,0 +1,2 @@
+luajit main.lua
+luajit -joff main.lua | cksum
