@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"dettrace/internal/compare"
 	"dettrace/internal/rerun"
 )
 
@@ -18,6 +19,8 @@ type branch struct {
 	Name     string
 	Path     string
 	Causes   []int // numbers of causes, from 1
+	Modes    []int // those that reach the mode
+	Mode     bool  // it differs
 	Children []*branch
 }
 
@@ -27,6 +30,12 @@ func (r *Report) HTML(w io.Writer) error {
 		"quote": rerun.Quote, "join": func(l []string) string { return strings.Join(l, ", ") },
 		"inc": func(i int) int { return i + 1 }, "says": func(e Effect) string { return e.says() },
 		"head": func(c Cause) string { return c.Headline() },
+		"byte": func(p Place) any {
+			if slices.Contains(p.Kinds, compare.Content) {
+				return p.Offset
+			}
+			return ""
+		},
 	}).Parse(pageText)
 	if err != nil {
 		return err
@@ -42,7 +51,8 @@ func (r *Report) tree() []*branch {
 	root := &branch{}
 	for _, f := range r.Files {
 		at := root
-		parts := strings.Split(f, "/")
+		file, mode := strings.CutSuffix(f, modeOf)
+		parts := strings.Split(file, "/")
 		for i, name := range parts {
 			k := slices.IndexFunc(at.Children, func(b *branch) bool { return b.Name == name })
 			if k < 0 {
@@ -51,9 +61,13 @@ func (r *Report) tree() []*branch {
 			}
 			at = at.Children[k]
 		}
+		list := &at.Causes
+		if mode {
+			at.Mode, list = true, &at.Modes
+		}
 		for n, c := range r.Causes {
 			if slices.ContainsFunc(c.Places, func(p Place) bool { return p.of([]string{f}) }) {
-				at.Causes = append(at.Causes, n+1)
+				*list = append(*list, n+1)
 			}
 		}
 	}

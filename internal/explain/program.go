@@ -197,6 +197,11 @@ func (p *Program) places(a, b *Sample) ([]Place, error) {
 	}
 	var out []Place
 	for _, d := range diffs {
+		// An archive whose members differ may differ itself, in its mode.
+		own := slices.DeleteFunc(slices.Clone(d.Kinds), func(k string) bool { return k == compare.Content })
+		if len(d.Members) > 0 && len(own) > 0 {
+			out = append(out, Place{d.Path, own, 0})
+		}
 		for _, l := range d.Leaves() {
 			out = append(out, Place{l.Path, l.Kinds, l.Offset})
 		}
