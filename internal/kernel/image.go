@@ -31,12 +31,12 @@ func (k *Kernel) fixImage(t *Task) error {
 	var a vdso.Auxv
 	var stack []byte
 	for {
-		stack = make([]byte, max(min(uint64(size), stackTop-sp), 64))
+		stack = scratch(&k.stackBuf, int(max(min(uint64(size), stackTop-sp), 64)))
 		n, err := ptrace.ReadMem(t.tid, sp, stack)
 		if err != nil {
 			return ignoreGone(fmt.Errorf("read stack: %w", err))
 		}
-		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{HWCAP: k.cfg.Machine.CPU.HWCAP(k.cfg.Machine.CPUs)})
+		a, err = vdso.FixAuxv(stack[:n], sp, vdso.AuxvOpts{HWCAP: k.hwcap})
 		if err == nil {
 			stack = stack[:n]
 			break
@@ -60,6 +60,15 @@ func (k *Kernel) fixImage(t *Task) error {
 	}
 	k.replaceLooks(t, a.Phdr, a.Base)
 	return nil
+}
+
+// scratch gives n bytes of *buf, which grows: memory that every exec needs is not
+// garbage each time. The bytes are what they were.
+func scratch(buf *[]byte, n int) []byte {
+	if n > cap(*buf) {
+		*buf = make([]byte, n)
+	}
+	return (*buf)[:n]
 }
 
 // commOf is the name of a process that has just executed the path that is on
@@ -109,7 +118,7 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	t.proc.mm.fast.mapped = k.cfg.Fast != nil
 	t.proc.over = k.overlay(t, t.regs.Rip)
 	e := k.entry(t.proc)
-	t.regs.Rip = vdso.PutEntry(k.vdso, &e)
+	t.regs.Rip = k.putEntry(&e)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
 		err = ptrace.PokeText(t.tid, base, k.vdso)
@@ -120,6 +129,25 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 		return ignoreGone(fmt.Errorf("replace vdso: %w", err))
 	}
 	return ignoreGone(ptrace.SetRegs(t.tid, &t.regs))
+}
+
+// putEntry writes the code of e into k.vdso, where it is unless the last image was
+// another one, and returns where it starts.
+func (k *Kernel) putEntry(e *vdso.Entry) uint64 {
+	now := entered{Entry: *e}
+	if e.Region != nil {
+		now.region, now.Region = *e.Region, nil
+	}
+	if now != k.entered || k.entryAt == 0 {
+		k.entered, k.entryAt = now, vdso.PutEntry(k.vdso, e)
+	}
+	return k.entryAt
+}
+
+// entered is a vdso.Entry by value.
+type entered struct {
+	vdso.Entry
+	region vdso.Region
 }
 
 // entry describes the code in which the image of p starts.

@@ -121,6 +121,11 @@ type Kernel struct {
 	shared    bool   // the guest reads the clock without us: shareClock
 	sharedAt  int64  // what of it is counted
 	vdso      []byte // what lies over the kernel's, with the entry code of the last exec
+	entered   entered
+	entryAt   uint64 // where that code starts
+	stackBuf  []byte // of fixImage
+	headBuf   []byte // of replaceLooks
+	hwcap     uint64 // AT_HWCAP of every image
 	vdsoHost  vdso.Host
 	vdsoCall  uint64 // vdso.SyscallOffset
 	rows      []syscalls.Row
@@ -257,6 +262,7 @@ func New(cfg Config) (*Kernel, error) {
 	if k.vdsoHost, err = vdso.ReadHost(); err != nil {
 		return nil, err
 	}
+	k.hwcap = cfg.Machine.CPU.HWCAP(cfg.Machine.CPUs)
 	k.vdso, k.vdsoCall = vdso.Cover(k.vdsoHost.Code), vdso.SyscallOffset()
 	if k.devices, err = readHostDevices(); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (k *Kernel) replaceLooks(t *Task, phdr, linker uint64) {
 	if linker != 0 {
 		bases = append(bases, linker)
 	}
-	heads := make([]byte, len(bases)*lookHead)
+	heads := scratch(&k.headBuf, len(bases)*lookHead)
 	n := ptrace.ReadMems(t.tid, bases, lookHead, heads)
 	t.proc.interprets = linker == 0 && n > 0 && elfType(heads) == elf.ET_EXEC
 	for i, base := range bases[:n] {
