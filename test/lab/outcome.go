@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -32,16 +33,18 @@ type Observed struct {
 	Events int64 `json:"events"`
 }
 
+var repeats = regexp.MustCompile(`(?m)^dettrace: repeat: .*\n`)
+
 // Observe runs the command line argv, whose dettrace run is argv[at:], with
-// env alone as its environment and a report in the directory scratch, --quiet
-// because its own messages name flags that two runs need not share. A run
+// env alone as its environment and a report in the directory scratch. The line that
+// repeats the run is left out of what it prints: it names flags that two runs need not share. A run
 // that takes longer than limit is killed.
 func Observe(argv []string, at int, env []string, scratch string, limit time.Duration) (Outcome, time.Duration, error) {
 	report := filepath.Join(scratch, "report.json")
 	if err := os.RemoveAll(report); err != nil {
 		return Outcome{}, 0, err
 	}
-	full := append(append(append([]string{}, argv[:at+2]...), "--report", report, "--quiet"), argv[at+2:]...)
+	full := append(append(append([]string{}, argv[:at+2]...), "--report", report), argv[at+2:]...)
 	cmd := exec.Command(full[0], full[1:]...)
 	var out, diag bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = env, &out, &diag, limit
@@ -52,7 +55,7 @@ func Observe(argv []string, at int, env []string, scratch string, limit time.Dur
 	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() }) // it may have ended just now
 	err := cmd.Wait()
 	timer.Stop()
-	o := Outcome{Stdout: out.String(), Stderr: diag.String()}
+	o := Outcome{Stdout: out.String(), Stderr: repeats.ReplaceAllString(diag.String(), "")}
 	wall := time.Since(start)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
