@@ -30,6 +30,17 @@ const char *errname(int e)
 
 int64_t ts_ns(struct timespec t) { return t.tv_sec * SEC + t.tv_nsec; }
 
+struct stat st_of(const char *p)
+{
+	struct stat st;
+	MUST(lstat(p, &st) == 0);
+	return st;
+}
+
+int64_t mt(const char *p) { return ts_ns(st_of(p).st_mtim); }
+
+void tick(void) { usleep(12000); } // they have the grain of 4 ms
+
 int64_t now(clockid_t id)
 {
 	struct timespec t;

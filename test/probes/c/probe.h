@@ -64,6 +64,9 @@ void wrong(const char *file, int line, const char *fmt, ...);
 const char *errname(int e);
 int64_t now(clockid_t id); // ns
 int64_t ts_ns(struct timespec t);
+struct stat st_of(const char *path); // of the link itself
+int64_t mt(const char *path);        // its mtime, ns
+void tick(void);                     // lets a tick of the kernel's file times pass
 void burn(long rounds);
 uint64_t hash_bytes(uint64_t h, const void *p, size_t n);
 void show_stat(const char *label, const struct stat *st);
