@@ -58,6 +58,10 @@ func (k *Kernel) enter(t *Task) verdict {
 		k.progress = true
 		t.callNr, t.called = nr, true
 	}
+	if f := t.asking; f != nil && again {
+		t.asking, t.onExit = nil, f
+		return toExit
+	}
 	if foreignABI(t) {
 		k.event(t)
 		k.refuse(t, "32-bit system call", unix.ENOSYS)

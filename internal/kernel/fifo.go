@@ -112,11 +112,11 @@ func (k *Kernel) awaitFifo(t *Task, flags uint64) verdict {
 		t.regs = withResult(t.regs, &entry, r)
 		t.rewrite()
 		if r == -int64(unix.ENXIO) {
-			// No reader yet (or a socket, or a device without driver: those
-			// give ENXIO again without O_NONBLOCK and cannot block).
-			t.wait = waitFor{what: "a reader of a FIFO", lock: true}
-			t.onTurn = func(t *Task) verdict {
-				return t.again(entry)
+			// No reader yet, or a socket, or a device without a driver.
+			if t.fifoAt == t.callStart+1 {
+				t.awaitReader(entry)
+			} else {
+				k.askFifo(t, entry)
 			}
 			return
 		}
@@ -150,6 +150,43 @@ func (k *Kernel) awaitFifo(t *Task, flags uint64) verdict {
 		}
 	}
 	return toExit
+}
+
+// awaitReader parks t, whose open of a FIFO for writing found no reader.
+func (t *Task) awaitReader(entry ptrace.Regs) {
+	t.wait = waitFor{what: "a reader of a FIFO", lock: true}
+	t.onTurn = func(t *Task) verdict { return t.again(entry) }
+}
+
+// askFifo lets t, at the exit of an open that gave ENXIO, look whether that was a
+// FIFO: the thread makes a stat in its place, into memory below its red zone.
+func (k *Kernel) askFifo(t *Task, entry ptrace.Regs) {
+	mask, err := ptrace.SigMask(t.tid)
+	buf, ok := t.lend(0)
+	if err != nil || !ok {
+		t.awaitReader(entry)
+		return
+	}
+	_ = ptrace.SetSigMask(t.tid, ^uint64(0)) // no handler sees the other call
+	ask := entry
+	switch t.callNr {
+	case unix.SYS_OPEN, unix.SYS_CREAT:
+		ask.Orig_rax, ask.Rsi = unix.SYS_STAT, buf
+	default:
+		ask.Orig_rax, ask.Rdx, ask.R10 = unix.SYS_NEWFSTATAT, buf, 0
+	}
+	t.repeat(ask)
+	t.asking = func(t *Task) {
+		_ = ptrace.SetSigMask(t.tid, mask)
+		const stMode = 24
+		mode, ok := t.readU32(buf + stMode)
+		if ok && t.result() == 0 && mode&unix.S_IFMT != unix.S_IFIFO {
+			t.endWith(entry, -int64(unix.ENXIO))
+			return
+		}
+		t.fifoAt = t.callStart + 1
+		t.awaitReader(entry)
+	}
 }
 
 // closeInterrupted ends the open of a FIFO that a signal interrupts: the

@@ -47,13 +47,15 @@ type Task struct {
 	logText    string
 	traced     traced
 	dead       bool
-	exits      bool   // has called exit(2)
-	leaderGone bool   // exit(2) of a leader whose siblings live on
-	retrying   bool   // the call at entry is a repetition by us, not a new event
-	bearing    bool   // in a call that makes a thread or process
-	fifoMet    bool   // interrupted by meetFifo, and the stop is still to come
-	timerSlack uint64 // ns; 0: the default
-	partial    int64  // bytes that a call written in pieces has moved so far
+	exits      bool        // has called exit(2)
+	leaderGone bool        // exit(2) of a leader whose siblings live on
+	retrying   bool        // the call at entry is a repetition by us, not a new event
+	bearing    bool        // in a call that makes a thread or process
+	asking     func(*Task) // runs at the exit of a call that is made in the place of t's
+	fifoAt     int64       // 1 + the start of the call that is known to open a FIFO
+	fifoMet    bool        // interrupted by meetFifo, and the stop is still to come
+	timerSlack uint64      // ns; 0: the default
+	partial    int64       // bytes that a call written in pieces has moved so far
 	undo       *semUndoList
 	codeCall   *codeCall    // code of its own that it is in
 	cred       *credentials // nil: not known; see Kernel.cred

@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,5 +73,14 @@ int main(int argc, char **argv)
 	int fd = open("0", O_RDONLY);
 	printf("%d %d\n", fd, errno == EINTR);
 	printf("%d %d\n", open("1", O_WRONLY | O_NONBLOCK), errno == ENXIO);
+	// A socket gives ENXIO at once, whatever waits for a reader.
+	struct sockaddr_un a = {AF_UNIX, "socket"};
+	if (bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a))
+		puts("bind");
+	for (int way = 0; way < 5; way++)
+		printf("socket, way %d: %d", way, how_to(way, at, "socket")), printf(" %d\n", errno == ENXIO);
+	ualarm(10000, 0);
+	fd = open("1", O_WRONLY);
+	printf("%d %d\n", fd, errno == EINTR);
 	return 0;
 }
