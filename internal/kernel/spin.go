@@ -133,6 +133,7 @@ type cycle struct {
 	t      *Task
 	at     uint64
 	states []ptrace.Regs
+	floats []ptrace.FPRegs       // those of SSE beside states; nil before an instruction used any
 	seen   map[ptrace.Regs][]int // steps at which the registers were these
 	marks  []mark
 	other  *ptrace.Status // a stop that is not that of a step
@@ -152,9 +153,18 @@ func (c *cycle) find(steps int) (*spin, error) {
 			return nil, err
 		}
 		c.at = r.Rip
+		var f ptrace.FPRegs
+		if c.floats != nil {
+			if err := ptrace.GetFPRegs(c.t.tid, &f); err != nil {
+				return nil, err
+			}
+		}
 		// One round may pass the same registers more than once, called from
 		// different places: then the stack is another.
 		for _, j := range c.seen[r] {
+			if c.floats != nil && c.floats[j] != f {
+				continue
+			}
 			if ps, ok := c.unchanged(j); ok {
 				return c.settle(j, ps)
 			}
@@ -164,6 +174,9 @@ func (c *cycle) find(steps int) (*spin, error) {
 		}
 		c.seen[r] = append(c.seen[r], i)
 		c.states = append(c.states, r)
+		if c.floats != nil {
+			c.floats = append(c.floats, f)
+		}
 		if !c.note(i, &r) {
 			return nil, nil
 		}
@@ -191,6 +204,13 @@ func (c *cycle) note(i int, r *ptrace.Regs) bool {
 	ps, ok := touches(code[:n], r)
 	if !ok {
 		return false
+	}
+	if c.floats == nil && usesVector(code[:n]) {
+		var f ptrace.FPRegs // as they have been since the first state
+		if ptrace.GetFPRegs(c.t.tid, &f) != nil {
+			return false
+		}
+		c.floats = slices.Repeat([]ptrace.FPRegs{f}, len(c.states))
 	}
 	for _, p := range ps {
 		b := make([]byte, p.size)
@@ -238,7 +258,7 @@ func (c *cycle) settle(j int, ps []place) (*spin, error) {
 	s := &spin{period: len(c.states) - j, places: ps}
 	first := j
 	for i := j + 1; i < len(c.states); i++ {
-		if before(&c.states[i], &c.states[first]) {
+		if c.states[i] == c.states[first] && c.floats != nil && bytes.Compare(c.floats[i][:], c.floats[first][:]) < 0 || before(&c.states[i], &c.states[first]) {
 			first = i
 		}
 	}
@@ -249,6 +269,12 @@ func (c *cycle) settle(j int, ps []place) (*spin, error) {
 	}
 	if r, err := c.regs(); err != nil || r != c.states[first] {
 		return nil, err
+	}
+	if c.floats != nil {
+		var f ptrace.FPRegs
+		if err := ptrace.GetFPRegs(c.t.tid, &f); err != nil || f != c.floats[first] {
+			return nil, err
+		}
 	}
 	s.at = c.states[first].Rip
 	var ok bool

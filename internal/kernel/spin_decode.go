@@ -16,8 +16,8 @@ type place struct {
 
 // touches lists the memory that the instruction at r.Rip with these bytes may
 // look at or change, and its length. ok is false for what has other effects, or
-// effects that are not known here: only the general registers, their flags and
-// these places may be concerned.
+// effects that are not known here: only the general registers, their flags, those
+// of SSE and these places may be concerned.
 func touches(code []byte, r *ptrace.Regs) (ps []place, ok bool) {
 	if bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa}) { // endbr64
 		return nil, true
@@ -29,7 +29,7 @@ func touches(code []byte, r *ptrace.Regs) (ps []place, ok bool) {
 	for _, a := range in.Args {
 		switch a := a.(type) {
 		case x86asm.Reg:
-			if a > x86asm.R15 {
+			if a > x86asm.R15 && (a < x86asm.X0 || a > x86asm.X15 || !vector(in.Op)) {
 				return nil, false
 			}
 		case x86asm.Mem:
@@ -37,10 +37,16 @@ func touches(code []byte, r *ptrace.Regs) (ps []place, ok bool) {
 			if !ok {
 				return nil, false
 			}
+			if vector(in.Op) && in.MemBytes == 0 {
+				return nil, false
+			}
 			if in.Op != x86asm.LEA && in.Op != x86asm.NOP {
 				ps = append(ps, place{addr, max(in.MemBytes, 1)})
 			}
 		}
+	}
+	if vector(in.Op) {
+		return ps, true
 	}
 	switch in.Op {
 	case x86asm.MOV, x86asm.MOVZX, x86asm.MOVSX, x86asm.MOVSXD, x86asm.LEA, x86asm.CMP, x86asm.TEST,
@@ -69,6 +75,28 @@ func touches(code []byte, r *ptrace.Regs) (ps []place, ok bool) {
 		return append(ps, place{r.Rbp, 8}), true
 	}
 	return nil, false
+}
+
+// usesVector reports whether the instruction with these bytes, which touches
+// knows, may concern registers of SSE.
+func usesVector(code []byte) bool {
+	in, err := x86asm.Decode(code, 64)
+	return err == nil && vector(in.Op)
+}
+
+// vector are instructions of SSE by which loops look at memory: moves, bitwise
+// ones, comparisons and the arithmetic of numbers of one element.
+func vector(op x86asm.Op) bool {
+	switch op {
+	case x86asm.MOVD, x86asm.MOVQ, x86asm.MOVDQA, x86asm.MOVDQU, x86asm.MOVAPS, x86asm.MOVUPS, x86asm.MOVAPD, x86asm.MOVUPD,
+		x86asm.MOVSS, x86asm.MOVSD_XMM, x86asm.MOVMSKPS, x86asm.MOVMSKPD, x86asm.PMOVMSKB,
+		x86asm.PXOR, x86asm.POR, x86asm.PAND, x86asm.PANDN, x86asm.XORPS, x86asm.XORPD, x86asm.ANDPS, x86asm.ANDPD, x86asm.ORPS, x86asm.ORPD,
+		x86asm.PCMPEQB, x86asm.PCMPEQW, x86asm.PCMPEQD, x86asm.PCMPEQQ, x86asm.PMINUB, x86asm.PTEST, x86asm.PSHUFD, x86asm.PUNPCKLQDQ,
+		x86asm.PSUBB, x86asm.PADDD, x86asm.PADDQ, x86asm.UCOMISS, x86asm.UCOMISD, x86asm.COMISS, x86asm.COMISD,
+		x86asm.ADDSS, x86asm.ADDSD, x86asm.SUBSS, x86asm.SUBSD, x86asm.MULSD, x86asm.CVTSI2SD, x86asm.CVTSS2SD, x86asm.CVTTSD2SI:
+		return true
+	}
+	return false
 }
 
 // address is where a memory operand lies.

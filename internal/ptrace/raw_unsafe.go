@@ -26,6 +26,19 @@ func GetRegs(tid int, r *Regs) error {
 	return nil
 }
 
+// FPRegs is struct user_fpregs_struct (sys/user.h): the registers of x87 and SSE
+// with their control words, as FXSAVE stores them.
+type FPRegs [512]byte
+
+// GetFPRegs reads those of a stopped tracee into r.
+func GetFPRegs(tid int, r *FPRegs) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETFPREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)
+	if e != 0 {
+		return fmt.Errorf("ptrace getfpregs %d: %w", tid, e)
+	}
+	return nil
+}
+
 // SetRegs writes the registers of a stopped tracee.
 func SetRegs(tid int, r *Regs) error {
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(r)), 0, 0)

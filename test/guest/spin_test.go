@@ -10,7 +10,7 @@ import (
 // and until a signal.
 func TestSpin(t *testing.T) {
 	dir := compile(t, "spin")
-	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/spin"), `flags sS1sS2P3bA
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/spin"), `flags sS1sS2P3n4w5bA
 lock 0: 12 aaabbbcccddd
 lock 1: 12 abcdabcdabcd
 lock 2: 12 abcdabcdabcd
@@ -18,7 +18,7 @@ lock 3: 12 aaabbbcccddd
 alarm
 processes 40 0
 yield and clock
-time 101.001100000`)
+time 101.001591000`)
 }
 
 // A loop that nobody can end is a deadlock; one that counts may be a

@@ -38,6 +38,26 @@ static void paused(void) {
 	mark('2');
 	pthread_join(t, 0);
 }
+// Flags that are looked at with registers of SSE: a number, and 32 bytes at once.
+static volatile double number;
+static char wide[32] __attribute__((aligned(16)));
+static void *sets_number(void *p) { tick(); mark('n'); number = 2.5; return 0; }
+static void *sets_wide(void *p) { tick(); mark('w'); *(volatile char *)&wide[29] = 0; return 0; }
+static void vectors(void) {
+	pthread_t t;
+	pthread_create(&t, 0, sets_number, 0);
+	while (number + 1 < 2.0) {}
+	mark('4');
+	pthread_join(t, 0);
+	memset(wide, 'x', sizeof wide);
+	pthread_create(&t, 0, sets_wide, 0);
+	for (int found = 0; !found;) {
+		__asm__ volatile("pxor %%xmm1, %%xmm1; movdqa (%1), %%xmm0; movdqa 16(%1), %%xmm2; pminub %%xmm2, %%xmm0; pcmpeqb %%xmm1, %%xmm0; pmovmskb %%xmm0, %0"
+				 : "=r"(found) : "r"(wide) : "xmm0", "xmm1", "xmm2", "memory");
+	}
+	mark('5');
+	pthread_join(t, 0);
+}
 static void __attribute__((noinline)) nothing(void) { __asm__ volatile("" ::: "memory"); }
 static int __attribute__((noinline)) look(void) { return plain; }
 static void with_calls(void) {
@@ -144,7 +164,7 @@ int main(int argc, char **argv) {
 	setvbuf(stdout, 0, _IOLBF, 0);
 	if (argc > 1 && !strcmp(argv[1], "forever")) for (;;) {}
 	if (argc > 1 && !strcmp(argv[1], "counts")) { pthread_t t; pthread_create(&t, 0, sets, &a); for (volatile long n = 0; !atomic_load(&a);) n++; }
-	flag(), paused(), with_calls(), several();
+	flag(), paused(), with_calls(), vectors(), several();
 	trace[at] = 0;
 	printf("flags %s\n", trace);
 	at = 0;
