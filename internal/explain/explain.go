@@ -241,6 +241,9 @@ func (f *finder) single(e *Effect) error {
 			return fmt.Errorf("vary %s: %w", e.Source, err)
 		}
 		e.Seed, e.sample, e.Reaches = seed, s, differ(f.base, s)
+		if e.Source == vary.Schedule {
+			e.Events = s.metered(vary.Schedule).Events
+		}
 		if e.Fails = s.Status != f.base.Status || s.Reason != f.base.Reason; e.Fails {
 			e.Status = s.Status
 		}

@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"dettrace/internal/compare"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
+	"dettrace/internal/sched"
 	"dettrace/internal/vary"
 )
 
@@ -28,6 +30,9 @@ type Program struct {
 	Only    []string      // guest paths (globs) that count; none: all
 	Jobs    chan struct{} // as many runs at once as it has room
 	runs    atomic.Int64
+	// orders are the decisions of schedules by seed. Whole schedules are varied
+	// one after the other, and before parts of them.
+	orders map[uint64][]sched.Decision
 }
 
 // Sample is what a run under a plan left.
@@ -74,7 +79,11 @@ func (p *Program) Run(ctx context.Context, plan vary.Plan, keep, trace bool) (*S
 	if !keep && !trace {
 		defer os.RemoveAll(s.dir) // the whole directory goes in the end
 	}
-	args := []string{"--vary", plan.String(), "--save", s.file("save"), "--messages", s.file("messages"), "--no-default-input"}
+	args, err := p.orderFlags(s)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, "--save", s.file("save"), "--messages", s.file("messages"), "--no-default-input")
 	if trace {
 		args = append(args, "--trace", s.file("trace"))
 	}
@@ -105,7 +114,7 @@ func (p *Program) Run(ctx context.Context, plan vary.Plan, keep, trace bool) (*S
 		return nil, fmt.Errorf("%w: %s", err, s.Tail)
 	}
 	s.Status, s.Reason, s.Metered = status, rep.Exit.Reason, rep.Varied
-	return s, p.digests(s)
+	return s, errors.Join(p.meterOrder(s), p.digests(s))
 }
 
 func (s *Sample) file(name string) string { return filepath.Join(s.dir, name) }

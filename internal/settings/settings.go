@@ -200,6 +200,14 @@ func setCPU(s *run.Spec, _ Flags, host Host) error {
 	if err != nil {
 		return hint.With(fmt.Errorf("--cpu-model: %w", err), "one of "+strings.Join(cpu.Names(), ", "))
 	}
+	if c := s.Vary.Of(vary.CPUModel); c != nil {
+		for _, other := range c.CPUModels(s.CPUModel) {
+			if m, err = cpu.Named(other, host.CPU); err == nil && len(m.Missing(host.CPU)) == 0 {
+				s.CPUModel = other
+				break
+			}
+		}
+	}
 	if missing := m.Missing(host.CPU); len(missing) > 0 {
 		return hint.With(fmt.Errorf("--cpu-model %s: this machine's CPU has no %s", s.CPUModel, strings.Join(missing, ", ")),
 			"choose a lower level, or host for what it has (not portable)")

@@ -32,6 +32,12 @@ func (c *Choice) CPUCount(now int) int {
 	return n
 }
 
+// CPUModels are the models of CPU to show instead of now, best first: the run
+// takes the first that the host's CPU can be.
+func (c *Choice) CPUModels(now string) []string {
+	return slices.DeleteFunc([]string{"x86-64-v3", "x86-64-v2", "x86-64-v1"}, func(m string) bool { return m == now })
+}
+
 // MemoryBytes is the size of the memory, in whole MiB.
 func (c *Choice) MemoryBytes() uint64 { return (9<<10 + c.Value(0)%(100<<10)) << 20 }
 

@@ -32,6 +32,7 @@ const (
 	FileOrder   = "fileordering"
 	Schedule    = "schedule"
 	CPUs        = "num_cpus"
+	CPUModel    = "cpu_model"
 	Host        = "domain_host"
 	User        = "user_group"
 	Home        = "home"
@@ -66,8 +67,9 @@ func Sources() []Source {
 		{PID, "numbers of processes and threads", "process or thread start"},
 		{Inode, "inode numbers", "file made by the run; 0: all files of image and inputs"},
 		{FileOrder, "order in which directories are listed", "listing of a directory"},
-		{Schedule, "order of threads and processes", ""},
+		{Schedule, "order of threads and processes", "change of turn"},
 		{CPUs, "number of CPUs", ""},
+		{CPUModel, "features of the CPU that are shown", ""},
 		{Host, "host name and domain", ""},
 		{User, "user and group: names and, where several ids are mapped, numbers", ""},
 		{Home, "home directory", ""},

@@ -30,6 +30,7 @@ p names ls /etc
 p ino-image stat -c %i /etc
 touch new; p ino-new stat -c %i new
 p cpus nproc
+p features grep -o -m1 -w -e sse4_2 -e avx2 /proc/cpuinfo
 p host uname -n
 p domain cat /proc/sys/kernel/domainname
 p kernel uname -rv
@@ -63,6 +64,7 @@ func changes() map[string][]string {
 		vary.FileOrder:   {"order"},
 		vary.Schedule:    {},
 		vary.CPUs:        {"cpus"},
+		vary.CPUModel:    {"features"},
 		vary.Host:        {"host", "domain"},
 		vary.User:        {"user"},
 		vary.Home:        {"home"},
