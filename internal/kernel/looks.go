@@ -226,7 +226,7 @@ func (k *Kernel) replaceAt(t *Task, list []cpusite.Site, at func(*cpusite.Site) 
 			continue
 		}
 		s := k.cfg.Fast.Look(addr, &list[i])
-		if !m.mapped {
+		if !m.mapped || k.moves(s.Start) {
 			trap := *s
 			trap.New = s.Trap
 			s = &trap

@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/fastpath"
 	"dettrace/internal/ptrace"
+	"dettrace/internal/vary"
 )
 
 // The address space layout of an image, varied. Linux would randomise stack,
@@ -55,6 +57,7 @@ func (k *Kernel) scatter(t *Task, r *ptrace.Regs) error {
 		return uint64(res), err == nil && (res >= 0 || res < -4095)
 	}
 	moved := k.moveProgram(t, r, v(0, maxMove/pageBytes)*pageBytes, call)
+	t.proc.mm.fast.move(moved)
 	if r.Rip -= movedRip(r.Rip, moved); !k.moveStack(t, r, v(1, maxStack/16)*16, moved) {
 		return errors.New("vary aslr: move the stack: cannot read it")
 	}
@@ -80,6 +83,26 @@ func movedRip(addr uint64, m moved) uint64 {
 		return m.by
 	}
 	return 0
+}
+
+// moves reports whether what lies at addr before an image starts may be moved:
+// then no jump can be put there, which comes back to where it was.
+func (k *Kernel) moves(addr uint64) bool {
+	return k.cfg.Vary.Of(vary.ASLR) != nil && addr >= programLo && addr < programHi
+}
+
+// move follows up that an image was moved which nothing has run in yet.
+func (m *fastMM) move(by moved) {
+	old := m.patched
+	m.patched, m.shared = make(map[uint64]*fastpath.Site, len(old)), false
+	for addr, s := range old {
+		if by := movedRip(addr, by); by != 0 {
+			c := *s
+			c.Addr, c.Start = c.Addr-by, c.Start-by
+			s, addr = &c, addr-by
+		}
+		m.patched[addr] = s
+	}
 }
 
 // moveProgram moves a position independent program down by a distance.

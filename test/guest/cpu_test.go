@@ -76,6 +76,36 @@ func TestCPUModel(t *testing.T) {
 	}
 }
 
+// The same in a program that is moved before it begins: nothing that was put
+// into its text may know where it was.
+func TestCPUOfMovedProgram(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("gcc", "-O1", "-w", "-pie", "-fPIE", "-o", filepath.Join(dir, "cpu"), filepath.Join("c", "cpu.c")).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	looks := func(flags ...string) string {
+		var b strings.Builder
+		for l := range strings.Lines(sigLab.OK(t, append(flags, "-i", dir+":/t", "--", "/t/cpu")...).Stdout) {
+			if how, _, _ := strings.Cut(l, " "); how == "cpuid" || how == "child" || how == "without" {
+				b.WriteString(l)
+			}
+		}
+		return b.String()
+	}
+	want := looks()
+	if n := strings.Count(want, "\n"); n != 3*63 {
+		t.Fatalf("%d lines:\n%s", n, want)
+	}
+	for _, seed := range []string{"1", "2", "3"} {
+		if got := looks("--vary", "aslr", "--vary-seed", seed); got != want {
+			t.Errorf("seed %s:\n%s", seed, got)
+		}
+	}
+}
+
 // What libraries make of it: dynamically linked programs, each with cpuid in
 // their libraries' constructors.
 func TestCPUOfLibraries(t *testing.T) {
