@@ -66,6 +66,9 @@ func scripts(t *testing.T, dir string) {
 			// The host's values that a run could learn are set here.
 			env.Setenv("HOSTVALUE", "from-the-host")
 			env.Setenv("HOSTILE", "exit 4 #\x1b[2J")
+			// Store and cache are the script's own.
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, ".data"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			return nil
 		},
 	})

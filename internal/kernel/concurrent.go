@@ -184,47 +184,11 @@ func (k *Kernel) foundling(tid int) error {
 	}
 	if pid != tid {
 		if p := k.procs[pid]; p != nil {
-			k.inherit(k.newTask(tid, p), p)
+			guessAttr(k.newTask(tid, p), p)
 		}
 		return nil
 	}
 	return k.adopt(tid, k.procs[ppid], k.procs[ppid])
-}
-
-// makerPatience is how long inherit looks for the maker, in pauses of makerPause ns:
-// between the child's first step and the event its maker is on its way there,
-// unless it was killed or has lost its CPU.
-const (
-	makerPatience = 1000
-	makerPause    = 50_000
-)
-
-// inherit gives t, of whose birth no event came yet, the scheduler's attributes of
-// the thread of p that made it. If none is seen to have, they are guessed.
-func (k *Kernel) inherit(t *Task, p *Process) {
-	if p == nil {
-		return
-	}
-	guessAttr(t, p)
-	for range makerPatience {
-		running := false
-		for _, o := range p.tasks {
-			if o == t || o.leaderGone {
-				continue
-			}
-			msg, err := ptrace.EventMsg(o.tid)
-			if err == nil && int(msg) == t.tid {
-				t.attr = o.attr.Fork()
-				t.guessed = t.attr
-				return
-			}
-			running = running || err != nil // who stands already did not make it
-		}
-		if !running {
-			return
-		}
-		_ = unix.Nanosleep(&unix.Timespec{Nsec: makerPause}, nil)
-	}
 }
 
 func statusID(tid int, key string) (int, bool) {
@@ -250,7 +214,7 @@ func (k *Kernel) adopt(tid int, parent, from *Process) error {
 		k.shmFork(from.mm, p.mm)
 	}
 	t := k.newTask(tid, p)
-	k.inherit(t, from)
+	guessAttr(t, from)
 	return k.pidWrap(t.vtid)
 }
 

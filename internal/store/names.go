@@ -132,13 +132,17 @@ func (s *Store) setName(name, digest string, force bool) error {
 	s.mayDie()
 	if force {
 		err = os.Rename(f.Name(), to)
-	} else if err = os.Link(f.Name(), to); errors.Is(err, fs.ErrExist) {
-		// Another process was faster; equal is fine.
-		have, lerr := s.lookup(name)
-		if lerr == nil && have == digest {
-			return nil
+	} else {
+		for err = os.Link(f.Name(), to); errors.Is(err, fs.ErrExist); err = os.Link(f.Name(), to) {
+			// Another process was faster; equal is fine.
+			have, lerr := s.lookup(name)
+			switch {
+			case lerr == nil && have == digest:
+				return nil
+			case lerr != nil || have != "": // else it was removed again
+				return errors.Join(lerr, taken(name, have))
+			}
 		}
-		return errors.Join(lerr, taken(name, have))
 	}
 	if err != nil {
 		return full(fmt.Errorf("store: %w", err))

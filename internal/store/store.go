@@ -55,9 +55,13 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("store %s: not an absolute path", dir)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "version"))
+	strange := errors.Is(err, fs.ErrNotExist) && foreign(dir)
+	if strange { // or another process has just made it
+		b, err = os.ReadFile(filepath.Join(dir, "version"))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if foreign(dir) {
+		if strange {
 			return nil, hint.With(fmt.Errorf("store %s: neither empty nor a store", dir), "name another directory with --store")
 		}
 	case err != nil:

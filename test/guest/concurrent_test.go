@@ -26,7 +26,7 @@ func TestConcurrent(t *testing.T) {
 	for _, d := range door.Names() {
 		all = append(all, "--allow", d)
 	}
-	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins", "clocks", "attrs"} {
+	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins", "clocks"} {
 		t.Run(mode, func(t *testing.T) {
 			want := []byte("gone\n")
 			if mode != "leaves" { // which nothing on the host would end
