@@ -219,7 +219,7 @@ func (k *Kernel) inject(t *Task, base *ptrace.Regs, at uint64, nr int, args ...u
 		if err := ptrace.Syscall(t.tid, 0); err != nil {
 			return 0, false, err
 		}
-		_, st, err := ptrace.Wait(t.tid, 0)
+		st, err := k.waitStep(t.tid)
 		if err != nil {
 			return 0, false, err
 		}

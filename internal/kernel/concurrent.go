@@ -102,8 +102,10 @@ func (k *Kernel) arrive() error {
 	if t == nil && k.isHelper(tid) {
 		return fmt.Errorf("wait: helper process %d ended during the run", tid)
 	}
-	_, st, err := ptrace.Wait(tid, 0)
-	if err != nil {
+	// The stop may be gone: a thread that executes a program kills its siblings,
+	// and of a first thread nothing is told then until all others are collected.
+	got, st, err := ptrace.Wait(tid, unix.WNOHANG)
+	if err != nil || got == 0 {
 		return err
 	}
 	if st.Event() == unix.PTRACE_EVENT_EXEC {
@@ -139,7 +141,7 @@ func (k *Kernel) reapConcurrent() {
 			return
 		}
 		if tid != 0 {
-			_, _, _ = ptrace.Wait(tid, 0)
+			_, _, _ = ptrace.Wait(tid, unix.WNOHANG)
 		}
 	}
 }
@@ -148,6 +150,29 @@ func (k *Kernel) reapConcurrent() {
 func (k *Kernel) isHelper(tid int) bool {
 	f := statusField(tid, "TracerPid:")
 	return len(f) > 0 && string(f[0]) == "0"
+}
+
+// waitStep waits for the next stop of a thread that was let go for a step. With
+// threads-native one that is killed meanwhile may be its process's first, whose
+// death is told after all others': ESRCH then.
+func (k *Kernel) waitStep(tid int) (ptrace.Status, error) {
+	if !k.cfg.Open.Threads {
+		_, st, err := ptrace.Wait(tid, 0)
+		return st, err
+	}
+	const looks = 64 // between two at its state
+	for i := 1; ; i++ {
+		got, st, err := ptrace.Wait(tid, unix.WNOHANG)
+		if err != nil || got != 0 {
+			return st, err
+		}
+		if i%looks == 0 {
+			if f := statusField(tid, "State:"); len(f) > 0 && string(f[0]) == "Z" {
+				return ptrace.Status{}, fmt.Errorf("wait for %d: %w", tid, unix.ESRCH)
+			}
+		}
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
 }
 
 // execed finds the thread that has executed a program: it goes on under the
@@ -184,7 +209,7 @@ func (k *Kernel) foundling(tid int) error {
 	}
 	if pid != tid {
 		if p := k.procs[pid]; p != nil {
-			guessAttr(k.newTask(tid, p), p)
+			inheritAttr(k.newTask(tid, p), p)
 		}
 		return nil
 	}
@@ -210,21 +235,48 @@ func (k *Kernel) adopt(tid int, parent, from *Process) error {
 		p.comm, p.groups, p.tunables, p.limits = from.comm, from.groups, from.tunables, from.limits
 		p.vdsoBase, p.program, p.interprets = from.vdsoBase, from.program, from.interprets
 		p.mm.fast, p.mm.barriers = from.mm.fast.fork(), from.mm.barriers
+		p.bornMM = p.mm
 		p.segv = from.segv.inherit(0)
 		k.shmFork(from.mm, p.mm)
 	}
 	t := k.newTask(tid, p)
-	guessAttr(t, from)
+	inheritAttr(t, from)
 	return k.pidWrap(t.vtid)
 }
 
-// guessAttr gives t the scheduler's attributes of the first thread of p until the
-// event of its birth tells who made it.
-func guessAttr(t *Task, p *Process) {
-	if p != nil && len(p.tasks) > 0 {
-		t.attr = p.tasks[0].attr.Fork()
-		t.guessed = t.attr
+// makerLooks is how often inheritAttr looks for the maker: between the child's
+// first step and the event it is on its way there, unless it was killed or has
+// lost its CPU.
+const makerLooks = 1000
+
+// inheritAttr gives t, of whose birth no event told yet, the scheduler's attributes
+// of the thread of p that made it: the one whose event names t. If none is
+// seen to, t has those of p's first thread until the event comes.
+func inheritAttr(t *Task, p *Process) {
+	if p == nil || len(p.tasks) == 0 {
+		return
 	}
+	t.attr = p.tasks[0].attr.Fork()
+	for range makerLooks {
+		running := false
+		for _, o := range p.tasks {
+			if o == t || o.leaderGone {
+				continue
+			}
+			msg, err := ptrace.EventMsg(o.tid)
+			if err == nil && int(msg) == t.tid {
+				t.attr = o.attr.Fork()
+				t.guessed = t.attr
+				return
+			}
+			running = running || err != nil // who stands already did not make it
+		}
+		if !running {
+			break
+		}
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
+	t.guessed = t.attr
 }
 
 // birth handles the event of a child's birth. Its first stop may have come
@@ -271,8 +323,8 @@ func (k *Kernel) birth(t *Task) (bool, error) {
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = ctid
 	}
-	if flags&(unix.CLONE_VM|unix.CLONE_THREAD) == unix.CLONE_VM {
-		c.proc.mm = t.proc.mm
+	if flags&(unix.CLONE_VM|unix.CLONE_THREAD) == unix.CLONE_VM && c.proc.mm == c.proc.bornMM {
+		c.proc.mm = t.proc.mm // else it has executed something already
 	}
 	return false, nil
 }

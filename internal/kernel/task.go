@@ -60,7 +60,7 @@ type Task struct {
 	codeCall   *codeCall    // code of its own that it is in
 	cred       *credentials // nil: not known; see Kernel.cred
 	attr       schedattr.Attr
-	guessed    schedattr.Attr // see guessAttr
+	guessed    schedattr.Attr // see inheritAttr
 	cpu        cpuClock
 }
 
@@ -120,6 +120,7 @@ type Process struct {
 	comm      string
 	groups    []uint32     // supplementary groups, with one mapped id
 	mm        *mmID        // the address space (shared by vfork children)
+	bornMM    *mmID        // the first, if the event of the birth may change it (adopt)
 	vdsoBase  uint64       // where the vDSO lies since the last exec
 	program   uint64       // where that exec's program begins
 	over      vdso.Overlay // what that exec mapped over its text

@@ -26,7 +26,7 @@ func TestConcurrent(t *testing.T) {
 	for _, d := range door.Names() {
 		all = append(all, "--allow", d)
 	}
-	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins", "clocks"} {
+	for _, mode := range []string{"threads", "pipes", "forks", "kills", "signals", "leaves", "exec", "exits", "ipc", "times", "spins", "clocks", "attrs"} {
 		t.Run(mode, func(t *testing.T) {
 			want := []byte("gone\n")
 			if mode != "leaves" { // which nothing on the host would end
@@ -144,4 +144,14 @@ func marked(mark string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// Programs that children of vfork(2) execute, often before the event of the birth
+// comes: cc1 has an instruction in it that is replaced by one that traps.
+func TestConcurrentCompiler(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
+	const script = "echo 'int f;' >/tmp/a.c; for i in 1 2 3 4 5 6; do gcc -c /tmp/a.c -o /tmp/$i.o & gcc -c /tmp/a.c -o /tmp/x$i.o || exit 1; wait $! || exit 1; done; cat /tmp/*.o | wc -c"
+	sigLab.OK(t, "--allow", door.Threads, "--", "sh", "-c", script)
 }
