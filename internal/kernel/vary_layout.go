@@ -3,7 +3,9 @@ package kernel
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +97,8 @@ func (k *Kernel) moves(addr uint64) bool {
 func (m *fastMM) move(by moved) {
 	old := m.patched
 	m.patched, m.shared = make(map[uint64]*fastpath.Site, len(old)), false
-	for addr, s := range old {
+	for _, addr := range slices.Sorted(maps.Keys(old)) {
+		s := old[addr]
 		if by := movedRip(addr, by); by != 0 {
 			c := *s
 			c.Addr, c.Start = c.Addr-by, c.Start-by

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"dettrace/internal/hint"
 	"dettrace/internal/run"
 	"dettrace/internal/store"
@@ -26,6 +28,17 @@ func OpenStore(flag string, host Host) (*store.Store, error) {
 		}
 	}
 	return store.Open(hostPath(dir, host.Dir))
+}
+
+// lookInStore is OpenStore for who only looks a name up. Where nobody named a
+// store, and the place of the default one cannot be reached, there is no name.
+func lookInStore(flag string, host Host) (*store.Store, error) {
+	st, err := OpenStore(flag, host)
+	_, named := Lookup(host.Env, "DETTRACE_STORE")
+	if flag == "" && !named && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR)) {
+		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, err)
+	}
+	return st, err
 }
 
 const imageAdvice = "--image takes host, a directory, a tar archive, or a name of the store (dettrace image list)"
@@ -81,11 +94,11 @@ func FindStored(ref, storeFlag string, host Host) (*store.Store, store.Image, bo
 	}
 	_, pathErr := os.Lstat(hostPath(ref, host.Dir))
 	marked := strings.HasPrefix(ref, "sha256:") || strings.HasPrefix(ref, "image:")
-	st, err := OpenStore(storeFlag, host)
-	if err != nil {
-		return nil, store.Image{}, false, err
+	st, err := lookInStore(storeFlag, host)
+	var img store.Image
+	if err == nil {
+		img, err = st.Resolve(ref)
 	}
-	img, err := st.Resolve(ref)
 	switch {
 	case err == nil && pathErr == nil && !marked:
 		return nil, img, false, hint.With(fmt.Errorf("%s: both a path and a name of the store", ref), "write ./"+ref+" or image:"+ref)
@@ -124,7 +137,7 @@ func setImagePath(s *run.Spec, kind, name string, host Host) error {
 }
 
 func setStoreImage(s *run.Spec, f Flags, host Host) error {
-	st, err := OpenStore(f.Store, host)
+	st, err := lookInStore(f.Store, host)
 	if err != nil {
 		return err
 	}
