@@ -46,6 +46,9 @@ func (k *Kernel) ttyWritten(fd int) error {
 	}
 	if s := k.slave(fd); s >= 0 {
 		pollNow(s, unix.POLLIN)
+		// The queue shows a line before it has made its echo; TIOCINQ waits
+		// for that (n_tty_ioctl takes termios_rwsem for writing).
+		_, _ = unix.IoctlGetInt(s, unix.TIOCINQ)
 		unix.Close(s)
 	}
 	return k.recheckAll()
