@@ -113,7 +113,24 @@ func (k *Kernel) ask(p console.Place, q console.Question) (typed bool, err error
 	if x.Record != nil {
 		x.Record.Typed(keys)
 	}
+	if keys.Kind == console.Idle && !k.cfg.Open.Time {
+		k.timeToType()
+	}
 	return true, k.typeKeys(keys)
+}
+
+// keyNS is the logical time that typing takes: no two keys come at once, for
+// which some programs look (tmux takes them for pasted text). It defines results.
+const keyNS = 10e6
+
+// timeToType moves the clock, but to no timer: what is typed comes before.
+func (k *Kernel) timeToType() {
+	to := k.Now() + keyNS
+	if when, ok := k.sched.NextTimer(); ok {
+		to = min(to, when-1)
+	}
+	k.sched.Advance(to)
+	k.setNow()
 }
 
 // typeKeys types, and returns when all that follows at once has happened.

@@ -110,6 +110,47 @@ func sessions() map[string]struct {
 			p.Expect("003")
 			p.Expect("end")
 		}, 0, true},
+		"an editor": {[]string{"busybox", "vi", "/tmp/text"}, func(p *lab.Person) {
+			p.Expect("/tmp/text")
+			p.Type("ihello\rworld")
+			p.Expect("world")
+			p.Type("\x1b")
+			p.Expect("\x1b[2;5H") // the cursor goes back
+			p.Type("kx")
+			p.Expect("\x1b[1;4H")
+			p.Type(":wq\r")
+			p.Expect("2L, 11C")
+		}, 0, true},
+		"an interpreter": {[]string{"python3", "-q"}, func(p *lab.Person) {
+			p.Expect(">>> ")
+			p.Type("import signal; 6 * 7\r")
+			p.Expect("42\r\n")
+			p.Expect(">>> ")
+			p.Type("input('name? ')\r")
+			p.Expect("name? ")
+			p.Type("me\r")
+			p.Expect("'me'\r\n")
+			p.Expect(">>> ")
+			p.Type("print('g' + 'o'); signal.pause()\r")
+			p.Expect("go\r\n")
+			p.Type("\x03")
+			p.Expect("KeyboardInterrupt")
+			p.Expect(">>> ")
+			p.Type("\x04")
+		}, 130, true},
+		"terminals in the terminal": {[]string{"tmux", "-f", "/dev/null", "new-session", "sh"}, func(p *lab.Person) {
+			p.Expect("# ")
+			p.Type("tty; echo on''e\r")
+			p.Expect("/dev/pts/1")
+			p.Expect("one")
+			p.Type("\x02c") // a second window
+			p.Expect("1:sh")
+			p.Type("tty; echo tw''o\r")
+			p.Expect("/dev/pts/2")
+			p.Expect("two")
+			p.Type("tmux kill-server\r")
+			p.Expect("exited")
+		}, 1, true},
 		"keys with a time": {[]string{"/bin/sh", "-c", "stty -icanon min 0 time 5; echo ready; dd bs=9 count=1 2>/dev/null; date +%s.%N; stty min 1 time 0; echo go; dd bs=1 count=1 2>/dev/null"}, func(p *lab.Person) {
 			p.Expect("ready")
 			p.Expect("1000000000.5") // set by the test's --epoch
