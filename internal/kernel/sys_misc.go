@@ -46,6 +46,9 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		if req == unix.TIOCSTI {
 			return t.fail(unix.EIO) // as without dev.tty.legacy_tiocsti, which the host decides
 		}
+		if req == fionread && f.isMaster() {
+			k.outputSettled(&f)
+		}
 		return k.ttyCall(t)
 	case fdTree, fdProc, fdNull, fdRandom, fdMem:
 		switch req {

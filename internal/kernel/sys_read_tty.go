@@ -29,8 +29,8 @@ func (k *Kernel) readTTY(t *Task, f *file) verdict {
 // limits are VMIN and VTIME of a slave without lines; the latter in tenths of a
 // second.
 func (f *file) limits() (least, tenths uint8, ok bool) {
-	if _, err := unix.IoctlGetInt(f.fd, unix.TIOCGPTN); err == nil {
-		return 0, 0, false // a master
+	if f.isMaster() {
+		return 0, 0, false
 	}
 	mode, err := unix.IoctlGetTermios(f.fd, unix.TCGETS)
 	if err != nil || mode.Lflag&unix.ICANON != 0 {
@@ -86,7 +86,7 @@ func (k *Kernel) readTTYRest(t *Task) {
 // bytewise reports whether reads of the terminal take all bytes there are: not
 // lines, and not packets with a byte of control information (TIOCPKT).
 func (f *file) bytewise() bool {
-	if _, err := unix.IoctlGetInt(f.fd, unix.TIOCGPTN); err == nil {
+	if f.isMaster() {
 		packets, err := unix.IoctlGetInt(f.fd, unix.TIOCGPKT)
 		return err == nil && packets == 0
 	}

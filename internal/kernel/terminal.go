@@ -70,11 +70,20 @@ func (k *Kernel) slave(master int) int {
 	}
 	// The slave is open already (no hang-up, and somebody has it), so
 	// opening it once more changes nothing that the guest can see.
-	s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
-	if e != 0 {
+	s, err := openSlave(master)
+	if err != nil {
 		return -1
 	}
-	return int(s)
+	return s
+}
+
+// openSlave opens the slave of a master, without blocking.
+func openSlave(master int) (int, error) {
+	s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
+	if e != 0 {
+		return -1, e
+	}
+	return int(s), nil
 }
 
 // hungUp reports that no slave of a master is open.
@@ -280,6 +289,5 @@ func (k *Kernel) onTerminal(f *file) bool {
 	if k.term == nil || f.class != fdTTY {
 		return false
 	}
-	_, err := unix.IoctlGetInt(f.fd, unix.TIOCGPTN)
-	return err != nil // else a master
+	return !f.isMaster()
 }

@@ -35,7 +35,7 @@ func (k *Kernel) wakeTTY() {
 // ttyWritten lets the line discipline finish with what was just written to
 // the terminal fd, and follows up the signals that came of it.
 func (k *Kernel) ttyWritten(fd int) error {
-	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err != nil {
+	if f := (file{fd: fd}); !f.isMaster() {
 		if k.term != nil {
 			k.drainTerminal()
 		}
@@ -45,13 +45,16 @@ func (k *Kernel) ttyWritten(fd int) error {
 		return nil
 	}
 	if s := k.slave(fd); s >= 0 {
-		pollNow(s, unix.POLLIN)
-		// The queue shows a line before it has made its echo; TIOCINQ waits
-		// for that (n_tty_ioctl takes termios_rwsem for writing).
-		_, _ = unix.IoctlGetInt(s, unix.TIOCINQ)
+		inputSettled(s)
 		unix.Close(s)
 	}
 	return k.recheckAll()
+}
+
+// isMaster reports that f is the master of a pseudo terminal (ptmx(4)).
+func (f *file) isMaster() bool {
+	_, err := unix.IoctlGetInt(f.fd, unix.TIOCGPTN)
+	return err == nil
 }
 
 // hasTerminal reports whether some process has slave n as its controlling

@@ -35,6 +35,51 @@ os.kill(pid, 9)
 	}
 }
 
+// FIONREAD of a terminal counts all that was written before it, in pieces and also
+// behind what is unread, while somebody has the other side and when nobody has.
+func TestTerminalIsCountedWhole(t *testing.T) {
+	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
+		t.Skip("no python3")
+	}
+	const program = `
+import collections, fcntl, os, pty, struct, termios, tty
+count = lambda fd: struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"    "))[0]
+seen = collections.Counter()
+m, s = pty.openpty()
+for i in range(200):
+    for j in range(20):
+        os.write(s, b"ab\n")
+    n = count(m)
+    seen["output", n, os.read(m, 200) == b"ab\r\n" * 20] += 1
+settings = termios.tcgetattr(s)
+tty.setraw(s)
+raw = termios.tcgetattr(s)
+for i in range(200):
+    for j in range(20):
+        os.write(m, b"abc")
+    n = count(s)
+    seen["input", n, os.read(s, 200) == b"abc" * 20, termios.tcgetattr(s) == raw] += 1
+termios.tcsetattr(s, termios.TCSANOW, settings)
+for i in range(100):
+    m2, s2 = pty.openpty()
+    for j in range(20):
+        os.write(s2, b"ab\n")
+    os.close(s2)
+    n = count(m2)
+    seen["closed", n, os.read(m2, 200) == b"ab\r\n" * 20] += 1
+    try:
+        os.read(m2, 1)
+    except OSError as e:
+        seen["end", e.errno] += 1
+    os.close(m2)
+print(sorted(seen.items()))
+`
+	const want = "[(('closed', 80, True), 100), (('end', 5), 100), (('input', 60, True, True), 200), (('output', 80, True), 200)]\n"
+	if r := sigLab.Run(t, "--", "python3", "-c", program); r.Status != 0 || r.Stdout != want {
+		t.Errorf("status %d, %q\n%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
 // A read of a terminal gets all that was written before it, however far the
 // kernel's work queue has got, and who waits for a terminal has its place
 // among those who wait.
