@@ -10,8 +10,8 @@ import (
 // Opening a FIFO, fifo(7): mknod(2) and the file system server tell that there is
 // one, and from then on every open is made without blocking.
 
-// haveFifos makes opens careful from now on.
-func (k *Kernel) haveFifos() {
+// watchOpens makes opens careful, and seen, from now on.
+func (k *Kernel) watchOpens() {
 	k.fifos = true
 	if k.fast != nil {
 		k.fast.NoOpen()
@@ -25,7 +25,7 @@ func sysMknod(k *Kernel, t *Task) verdict {
 		mode = t.arg(2)
 	}
 	if mode&unix.S_IFMT == unix.S_IFIFO {
-		k.haveFifos()
+		k.watchOpens()
 	}
 	return pass
 }
@@ -35,7 +35,7 @@ func sysMknod(k *Kernel, t *Task) verdict {
 // which no other call that looks up names can tell.
 func (k *Kernel) meetFifo(t *Task) {
 	t.fifoMet = ptrace.Interrupt(t.tid) == nil
-	k.haveFifos()
+	k.watchOpens()
 	k.cfg.FIFOs.FifoKnown()
 }
 

@@ -168,7 +168,8 @@ type Kernel struct {
 
 	garbage ptrace.Collector
 
-	fifos bool // a FIFO may exist: opens must be watched
+	fifos  bool        // a FIFO may exist, or slaves are held: opens must be watched
+	slaves map[int]int // held open, by number of the pty: descriptors
 	// sharedFiles: processes may have a table of descriptors in common.
 	sharedFiles bool
 	// signalfds: one may exist, and epoll sets must be looked into.

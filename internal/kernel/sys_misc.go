@@ -49,6 +49,9 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		if req == fionread && f.isMaster() {
 			k.outputSettled(&f)
 		}
+		if req == unix.TIOCGPTPEER && len(k.slaves) > 0 {
+			return t.atEnd(k.ttyCall(t), k.releaseSlaves)
+		}
 		return k.ttyCall(t)
 	case fdTree, fdProc, fdNull, fdRandom, fdMem:
 		switch req {

@@ -25,6 +25,10 @@ func sysOpen(k *Kernel, t *Task) verdict {
 	if !k.fifos || k.cfg.Open.Threads || flags&(unix.O_PATH|unix.O_DIRECTORY) != 0 {
 		return pass
 	}
+	if len(k.slaves) > 0 {
+		k.releaseSlaves(t) // an open of ptmx may take the number of one that is gone
+		return t.atEnd(k.openFifo(t, flags), k.releaseSlaves)
+	}
 	return k.openFifo(t, flags)
 }
 

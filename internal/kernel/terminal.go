@@ -86,7 +86,7 @@ func openSlave(master int) (int, error) {
 	return int(s), nil
 }
 
-// hungUp reports that no slave of a master is open.
+// hungUp reports that no slave of a master is open, or the master of a slave closed.
 func hungUp(master int) bool {
 	p := [1]unix.PollFd{{Fd: int32(master), Events: unix.POLLIN}}
 	_, err := unix.Poll(p[:], 0)

@@ -47,6 +47,8 @@ func (k *Kernel) ttyWritten(fd int) error {
 	if s := k.slave(fd); s >= 0 {
 		inputSettled(s)
 		unix.Close(s)
+	} else if s := k.holdSlave(fd); s >= 0 {
+		inputSettled(s)
 	}
 	return k.recheckAll()
 }

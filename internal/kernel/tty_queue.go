@@ -33,6 +33,41 @@ func inputSettled(s int) {
 
 const maxVMIN = 255 // a cc_t
 
+// holdSlave opens the slave of a master that nobody has opened, or tells which
+// it was before; -1 if the guest keeps it locked. The first close of a slave is seen
+// at its master, so it stays open until somebody in the guest has opened it.
+func (k *Kernel) holdSlave(master int) int {
+	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
+	if err != nil {
+		return -1
+	}
+	if s, ok := k.slaves[n]; ok && !hungUp(s) {
+		return s
+	}
+	k.releaseSlaves(nil)
+	s, err := openSlave(master)
+	if err != nil {
+		return -1
+	}
+	if k.slaves == nil {
+		k.slaves = map[int]int{}
+	}
+	k.slaves[n] = s
+	k.watchOpens()
+	return s
+}
+
+// releaseSlaves closes what is held of slaves that somebody has opened, and of
+// those whose master is gone.
+func (k *Kernel) releaseSlaves(*Task) {
+	for n, s := range k.slaves {
+		if hungUp(s) || k.heldOpen(n) {
+			unix.Close(s)
+			delete(k.slaves, n)
+		}
+	}
+}
+
 // outputSettled waits for what was written to the slave of a master, for
 // FIONREAD. If something is unread it is taken out, which waits for the rest, and
 // written once more, as it is.

@@ -35,6 +35,49 @@ os.kill(pid, 9)
 	}
 }
 
+// The same where nobody has opened the slave yet, as a parent right after
+// forkpty(3). That dettrace looks at it shows neither in hang-ups nor in numbers.
+func TestEchoBeforeSlaveIsOpen(t *testing.T) {
+	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
+		t.Skip("no python3")
+	}
+	const program = `
+import collections, fcntl, os, struct
+seen = collections.Counter()
+def attempt(f):
+    try:
+        return f()
+    except OSError as e:
+        return e.errno
+for i in range(300):
+    m = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    fcntl.ioctl(m, 0x40045431, struct.pack("i", 0)) # TIOCSPTLCK
+    n, = struct.unpack("i", fcntl.ioctl(m, 0x80045430, b"    ")) # TIOCGPTN
+    os.write(m, b"x\n")
+    got = [n, attempt(lambda: os.read(m, 100))]
+    if i % 3:
+        s = os.open("/dev/pts/%d" % n, os.O_RDWR | os.O_NOCTTY)
+        got.append(os.read(s, 100))
+        if i % 3 == 2:
+            os.write(m, b"y\n")
+            os.close(s)
+            got += [attempt(lambda: os.read(m, 100)) for j in range(2)]
+        else:
+            os.close(s)
+    os.close(m)
+    seen[str(got)] += 1
+for k in sorted(seen.items()):
+    print(*k)
+`
+	const want = `[0, b'x\r\n', b'x\n', b'y\r\n', 5] 100
+[0, b'x\r\n', b'x\n'] 100
+[0, b'x\r\n'] 100
+`
+	if r := sigLab.Run(t, "--", "python3", "-c", program); r.Status != 0 || r.Stdout != want {
+		t.Errorf("status %d, %q\n%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
 // FIONREAD of a terminal counts all that was written before it, in pieces and also
 // behind what is unread, while somebody has the other side and when nobody has.
 func TestTerminalIsCountedWhole(t *testing.T) {
