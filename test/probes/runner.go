@@ -42,7 +42,7 @@ func (r *Runner) Forget() {
 // Batch is what one run of a batch gave.
 type Batch struct {
 	Outputs map[string]Output
-	Changes string // digest of the changed files; containers only
+	Changes string // digest of the changed files, events and logical time; containers only
 	// Culprit is the probe during which the run ended early; Reason says how.
 	Culprit, Reason string
 	Log             string // what dettrace itself said
@@ -156,7 +156,8 @@ func (r *Runner) Container(probes []Probe, s Setting) (*Batch, error) {
 	return b, nil
 }
 
-// changes takes the part of a report that describes the changed files.
+// changes takes the part of a report that describes the changed files, and how
+// long the run was: where they differ, that tells whether the calls did.
 func changes(path string) (string, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -167,7 +168,7 @@ func changes(path string) (string, error) {
 		return "", fmt.Errorf("report: %w", err)
 	}
 	var b bytes.Buffer
-	for _, k := range []string{"changes", "changes_digest"} {
+	for _, k := range []string{"changes", "changes_digest", "events", "logical_time_ns"} {
 		if v, ok := m[k]; ok {
 			fmt.Fprintf(&b, "%s %s\n", k, v)
 		}

@@ -241,7 +241,7 @@ func (r *Runner) compare(rows []*Row, first *Batch, sets []named) error {
 		}
 		if b.Culprit == "" && agree && first.Changes != "" && b.Changes != first.Changes {
 			for _, row := range rows {
-				row.problem("%s: the changed files of this batch differ", s.label)
+				row.problem("%s: the changed files of this batch differ: %q, want %q", s.label, b.Changes, first.Changes)
 				break
 			}
 		}

@@ -115,7 +115,7 @@ static void *writer(void *arg)
 {
 	char b[5000];
 	memset(b, 'x', sizeof b);
-	for (int i = 0; i < 400; i++)
+	for (int i = 0; i < 2000; i++)
 		MUST(write(*(int *)arg, b, 1 + i * 37 % sizeof b) > 0);
 	shutdown(*(int *)arg, SHUT_WR);
 	return 0;
@@ -135,7 +135,7 @@ PROBE(inet_sizes)
 	while ((n = read(s, b, sizeof b)) > 0)
 		total += n, hash = hash * 31 + n, reads++;
 	pthread_join(t, 0);
-	for (int i = 0; i < 400; i++)
+	for (int i = 0; i < 2000; i++)
 		want += 1 + i * 37 % 5000;
 	printf("%d reads, %u\n", reads, hash);
 	CHECK(total == want, "%ld, not %ld", total, want);
