@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,7 +62,8 @@ func (k *Kernel) holdSlave(master int) int {
 // releaseSlaves closes what is held of slaves that somebody has opened, and of
 // those whose master is gone.
 func (k *Kernel) releaseSlaves(*Task) {
-	for n, s := range k.slaves {
+	for _, n := range slices.Sorted(maps.Keys(k.slaves)) {
+		s := k.slaves[n]
 		if hungUp(s) || k.heldOpen(n) {
 			unix.Close(s)
 			delete(k.slaves, n)
