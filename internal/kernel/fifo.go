@@ -1,6 +1,9 @@
 package kernel
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/fastpath"
@@ -261,12 +264,35 @@ func (t *Task) openNonblock(flags uint64) (undo func(), ok bool) {
 	case unix.SYS_OPENAT:
 		t.setArg(2, flags)
 	default:
-		how := t.arg(2)
-		if !t.writeU64(how, flags) {
+		if how := t.arg(2); t.writeU64(how, flags) {
+			return func() { t.writeU64(how, flags&^unix.O_NONBLOCK) }, true
+		}
+		if !t.lendHow(flags) {
 			return nil, false
 		}
-		return func() { t.writeU64(how, flags&^unix.O_NONBLOCK) }, true
 	}
 	t.rewrite()
 	return undo, true
+}
+
+// lendHow makes openat2(2), at whose entry t stands, take its struct open_how, with
+// other flags, from memory below the red zone: that of a constant cannot be written.
+// False: the kernel refuses the struct.
+func (t *Task) lendHow(flags uint64) bool {
+	const known, most = 24, 4096 // the rest must be zero (copy_struct_from_user)
+	size := t.arg(3)
+	if size < known || size > most {
+		return false
+	}
+	how := make([]byte, size)
+	if !t.read(t.arg(2), how) || slices.Max(append(how[known:], 0)) != 0 {
+		return false
+	}
+	le := binary.LittleEndian
+	at, ok := t.lend(flags, le.Uint64(how[8:]), le.Uint64(how[16:])) // mode, resolve
+	if ok {
+		t.setArg(2, at)
+		t.setArg(3, known)
+	}
+	return ok
 }

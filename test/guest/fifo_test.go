@@ -20,7 +20,7 @@ func TestFifo(t *testing.T) {
 	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "fifos.tar")
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for i := range 8 {
+	for i := range 9 {
 		for _, d := range []string{dir, native} {
 			if err := unix.Mkfifo(filepath.Join(d, fmt.Sprint(i)), 0o600); err != nil {
 				t.Fatal(err)
