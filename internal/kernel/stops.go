@@ -64,7 +64,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if parent != nil && ends != uint64(unix.SIGCHLD) {
 		parent.oddChildren = true
 	}
-	p.comm, p.groups, p.tunables = t.proc.comm, t.proc.groups, t.proc.tunables
+	p.comm, p.groups, p.tunables, p.limits = t.proc.comm, t.proc.groups, t.proc.tunables, t.proc.limits
 	if flags&unix.CLONE_VM != 0 {
 		p.mm = t.proc.mm
 	} else {
