@@ -62,8 +62,9 @@ func uuid(b []byte) string { return strings.TrimSpace(string(procfs.UUID([16]byt
 
 // getrandom(2) never blocks: the pool is always initialised.
 func sysGetrandom(k *Kernel, t *Task) verdict {
-	if t.arg(2)&^uint64(unix.GRND_NONBLOCK|unix.GRND_RANDOM|unix.GRND_INSECURE) != 0 ||
-		t.arg(2)&(unix.GRND_RANDOM|unix.GRND_INSECURE) == unix.GRND_RANDOM|unix.GRND_INSECURE {
+	flags := uint32(t.arg(2))
+	if flags&^uint32(unix.GRND_NONBLOCK|unix.GRND_RANDOM|unix.GRND_INSECURE) != 0 ||
+		flags&(unix.GRND_RANDOM|unix.GRND_INSECURE) == unix.GRND_RANDOM|unix.GRND_INSECURE {
 		return t.fail(unix.EINVAL)
 	}
 	n := int(min(t.arg(1), maxRandom))

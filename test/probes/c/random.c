@@ -46,6 +46,7 @@ PROBE(rnd_getrandom)
 	CHECK(syscall(SYS_getrandom, b, 16, GRND_RANDOM | GRND_INSECURE) == -1 && errno == EINVAL);
 	CHECK(syscall(SYS_getrandom, (void *)8, 16, 0) == -1 && errno == EFAULT);
 	CHECK(syscall(SYS_getrandom, b, 0, 0) == 0);
+	CHECK(syscall(SYS_getrandom, c, 16, 1UL << 32) == 16); // flags are 32 bits
 	printf("%lx\n", hash_bytes(HASH0, b, 4096));
 }
 
