@@ -46,8 +46,12 @@ func (k *Kernel) unpatch(t *Task) bool {
 	}
 	k.vacated = true
 	if k.shared && m.mapped && t.proc.vdsoBase != 0 {
-		if _, err := mem.WriteAt(vdso.Image(), int64(t.proc.vdsoBase)); err != nil {
-			return false
+		img, now := vdso.Image(), make([]byte, len(vdso.Image()))
+		// Something else may lie there meanwhile.
+		if t.read(t.proc.vdsoBase, now) && bytes.Equal(now, k.vdso[:len(now)]) {
+			if _, err := mem.WriteAt(img, int64(t.proc.vdsoBase)); err != nil {
+				return false
+			}
 		}
 	}
 	left := map[uint64]*fastpath.Site{}
