@@ -108,8 +108,9 @@ type Input interface {
 	At(p Place, q Question) (*Keys, error)
 	// Pending reports, fast, whether At may give something at an Event.
 	Pending() bool
-	// Budget is how many events may follow the first ones without a question.
-	Budget(events uint64) int
+	// Budget is how many events may follow the first ones without a question, as long
+	// as input is looked for no more than asks times.
+	Budget(events uint64, asks int) int
 	// Bell is a descriptor that is readable when there is news since the last
 	// At; -1 if there never is.
 	Bell() int

@@ -131,7 +131,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x.Budget(0) < 1000 || !x.Pending() {
+	if x.Budget(0, 0) < 1000 || !x.Pending() {
 		t.Error("a place where all wait needs no stop")
 	}
 	if k, err := x.At(Place{Kind: Idle, Event: 7, NS: 8}, Question{}); k != nil || err != nil {
@@ -140,7 +140,7 @@ func TestReplay(t *testing.T) {
 	if k, err := x.At(Place{Kind: Idle, Event: 7, NS: 9}, Question{}); err != nil || string(k.Bytes) != "ls\r\xff\x00" {
 		t.Errorf("%v, %v", k, err)
 	}
-	if n := x.Budget(10); n != 2 {
+	if n := x.Budget(10, 0); n != 2 {
 		t.Errorf("budget %d", n)
 	}
 	if err := x.Check(End{Events: 20, NS: 30, Status: 1, Output: "x"}); !errors.Is(err, ErrReplay) {
@@ -207,4 +207,16 @@ func FuzzReadReplay(f *testing.F) {
 			t.Error("accepted without its format")
 		}
 	})
+}
+
+// A thread that looks for input all the time gets it before its next event,
+// whatever that is.
+func TestScriptBudget(t *testing.T) {
+	s := NewScript(strings.NewReader("x"))
+	if n := s.Budget(5, ManyAsks-1); n < 1000 {
+		t.Errorf("budget %d before", n)
+	}
+	if n := s.Budget(5, ManyAsks); n != 0 {
+		t.Errorf("budget %d", n)
+	}
 }

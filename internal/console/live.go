@@ -169,7 +169,7 @@ func (l *Live) At(p Place, q Question) (*Keys, error) {
 func (l *Live) Pending() bool { return l.some.Load() }
 
 // Budget implements Input.
-func (l *Live) Budget(uint64) int { return math.MaxInt }
+func (l *Live) Budget(uint64, int) int { return math.MaxInt }
 
 // Bell implements Input.
 func (l *Live) Bell() int { return l.bell }

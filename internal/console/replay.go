@@ -207,7 +207,7 @@ func (x *Replay) Pending() bool { return x.next < len(x.keys) }
 
 // Budget implements Input: the event at which, or behind which, something is
 // typed must stop.
-func (x *Replay) Budget(events uint64) int {
+func (x *Replay) Budget(events uint64, _ int) int {
 	if x.next == len(x.keys) {
 		return math.MaxInt
 	}

@@ -95,8 +95,14 @@ func (s *Script) Start() error { return nil }
 // Pending implements Input.
 func (s *Script) Pending() bool { return false }
 
-// Budget implements Input.
-func (s *Script) Budget(uint64) int { return math.MaxInt }
+// Budget implements Input: it types at the first event after so many looks, also
+// where that would not stop.
+func (s *Script) Budget(_ uint64, asks int) int {
+	if asks >= ManyAsks && !s.hung {
+		return 0
+	}
+	return math.MaxInt
+}
 
 // Bell implements Input.
 func (s *Script) Bell() int { return -1 }

@@ -46,8 +46,10 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		if req == unix.TIOCSTI {
 			return t.fail(unix.EIO) // as without dev.tty.legacy_tiocsti, which the host decides
 		}
-		if req == fionread && f.isMaster() {
-			k.outputSettled(&f)
+		if req == fionread {
+			if k.asked(); f.isMaster() {
+				k.outputSettled(&f)
+			}
 		}
 		if req == unix.TIOCGPTPEER && len(k.slaves) > 0 {
 			return t.atEnd(k.ttyCall(t), k.releaseSlaves)

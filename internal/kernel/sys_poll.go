@@ -300,10 +300,26 @@ func sysEpollWait(k *Kernel, t *Task) verdict {
 		w.mask, w.hasMask = m, true
 	}
 	if timed && !t.restart.set {
+		if ns == 0 && k.epollTerminal(t) {
+			k.asked()
+		}
 		t.restart = restart{nr: nr, deadline: satAdd(k.Now(), ns), set: true}
 	}
 	return k.epollWait(t, w, timed)
 }
+
+// epollTerminal reports whether t, in a run with a terminal, looks for input of one
+// in an epoll set.
+func (k *Kernel) epollTerminal(t *Task) bool {
+	if k.term == nil {
+		return false
+	}
+	f := k.file(t, t.intArg(0))
+	defer f.close()
+	return f.class == fdAnon && k.epollHas(t, &f, isTTY)
+}
+
+func isTTY(f *file) bool { return f.class == fdTTY }
 
 func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	f := k.file(t, t.intArg(0))
@@ -326,7 +342,7 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	}
 	w.fds = []waitFD{{fd: f.fd, events: unix.EPOLLIN}}
 	w.outside = k.cfg.Open.Network && k.epollOutside(t, &f)
-	w.tty = k.term != nil && k.epollHas(t, &f, func(g *file) bool { return g.class == fdTTY })
+	w.tty = k.term != nil && k.epollHas(t, &f, isTTY)
 	t.wait = w
 	t.onTurn = func(t *Task) verdict {
 		w.fds = nil

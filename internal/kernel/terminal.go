@@ -203,7 +203,7 @@ func (k *Kernel) typeRunning(t *Task, nudged bool) {
 		return
 	}
 	if t.entering { // first the kernel ends the call that was the event
-		if t.onExit == nil && x.Input.Budget(k.stats.Events) == 0 {
+		if t.onExit == nil && x.Input.Budget(k.stats.Events, x.asks) == 0 {
 			t.onExit = func(*Task) {}
 		}
 		return
@@ -220,7 +220,7 @@ func (k *Kernel) typeRunning(t *Task, nudged bool) {
 // typeBudget is how many events may pass before somebody must be asked.
 func (k *Kernel) typeBudget(n int) int {
 	if x := k.term; x != nil && x.fd >= 0 {
-		return min(n, x.Input.Budget(k.stats.Events))
+		return min(n, x.Input.Budget(k.stats.Events, x.asks))
 	}
 	return n
 }

@@ -239,6 +239,9 @@ func TestScript(t *testing.T) {
 		{"a session of its own", "", "ps -o pid= -o sid= -o tpgid= -o tty= -p $$", 0, "pts/0\r\n"},
 		{"background read", "x\n", "set -m; (read y; echo bg $y) & sleep 1; jobs | grep -c Stopped; read x; echo fg $x; kill -9 %1", 0, "fg x\r\n"},
 		{"who polls is served in the end", "x", "exec python3 -c 'import os\nos.system(\"stty raw\"); os.set_blocking(0, False)\nn = 0\nwhile True:\n  try:\n    print(os.read(0, 9), end=\"\"); break\n  except BlockingIOError: n += 1'", 0, "b'x'"},
+		{"who looks by epoll is served", "x\n", "exec python3 -c 'import os, select\ne = select.epoll(); e.register(0, select.EPOLLIN)\nwhile not e.poll(0): pass\nprint(os.read(0, 9))'", 0, "b'x\\n'\r\n"},
+		{"who looks by FIONREAD is served", "x\n", "exec python3 -c 'import os, fcntl, termios\nwhile not any(fcntl.ioctl(0, termios.FIONREAD, bytes(4))): pass\nprint(os.read(0, 9))'", 0, "b'x\\n'\r\n"},
+		{"it is typed before an event that would not stop", "\x03", "exec python3 -c 'import os, signal\nos.set_blocking(0, False)\nn = 0\ndef end(*a):\n  print(n, flush=True); os._exit(0)\nsignal.signal(signal.SIGINT, end)\nwhile True:\n  try: os.read(0, 9)\n  except BlockingIOError: pass\n  for i in range(30): os.access(\"/\", 0); n += 1'", 0, "\r\n"},
 		{"size is the guest's", "", "stty cols 100; stty size", 0, "24 100\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
