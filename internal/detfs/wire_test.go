@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dettrace/internal/cpusite"
+	"dettrace/internal/vary"
 )
 
 // fill sets everything in v to something that is not its zero value, and no two
@@ -83,7 +84,8 @@ func TestWire(t *testing.T) {
 // An empty value comes back as what it was.
 func TestWireEmpty(t *testing.T) {
 	for _, c := range []struct{ empty, got coded }{
-		{&call{}, &call{}}, {&call{Config: &Config{}}, &call{}}, {&answer{}, &answer{}}, {&Summary{}, &Summary{}},
+		{&call{}, &call{}}, {&call{Config: &Config{}}, &call{}},
+		{&call{Config: &Config{Vary: vary.Plan{{Source: vary.Inode, Ranges: []vary.Range{}}}}}, &call{}}, {&answer{}, &answer{}}, {&Summary{}, &Summary{}},
 	} {
 		if err := decode(encode(nil, c.empty), c.got); err != nil {
 			t.Error(err)

@@ -143,7 +143,7 @@ func (f *finder) counting() vary.Plan {
 	p := vary.Plan{}
 	for _, s := range f.o.Sources {
 		if vary.HasEvents(s) {
-			p = append(p, vary.Choice{Source: s, Seed: f.o.Seed, Ranges: []vary.Range{{From: 0, To: 0}}})
+			p = append(p, vary.Choice{Source: s, Seed: f.o.Seed, Ranges: []vary.Range{}})
 		}
 	}
 	return p

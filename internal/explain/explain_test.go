@@ -22,7 +22,7 @@ func TestOnly(t *testing.T) {
 		{[]uint64{3, 1}, 0, 5, "random@1[0:1;2:3;4:5]"},
 		{[]uint64{0, 4}, 0, 5, "random@1[1:4]"},
 		{[]uint64{7}, 0, 5, "random@1[0:5]"},
-		{[]uint64{0}, 0, 1, "random@1[0:0]"},
+		{[]uint64{0}, 0, 1, "random@1[]"},
 		{[]uint64{3}, 5, 6, "random@1[5:6]"},
 	} {
 		if got := f.only(e, tt.found, tt.from, tt.to).String(); got != tt.want {

@@ -183,9 +183,6 @@ func (f *finder) only(e *Effect, found []uint64, from, to uint64) vary.Plan {
 		}
 		from = x + 1
 	}
-	if len(c.Ranges) == 0 {
-		c.Ranges = []vary.Range{{From: 0, To: 0}}
-	}
 	return vary.Plan{c}
 }
 

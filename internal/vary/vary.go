@@ -113,8 +113,9 @@ const End = ^uint64(0)
 type Choice struct {
 	Source string `json:"source"`
 	Seed   uint64 `json:"seed,string"`
-	// Ranges are the events that are varied, ascending; nil: all of it, also what is no event.
-	Ranges []Range `json:"ranges,omitempty"`
+	// Ranges are the events that are varied, ascending; nil: all of it, also what is
+	// no event; empty: none, they are only counted.
+	Ranges []Range `json:"ranges,omitzero"`
 }
 
 // Plan are the choices of a run, at most one for a source, in the order of Sources.
@@ -157,8 +158,8 @@ func (c *Choice) Key(index uint64) [32]byte {
 
 // Parse reads a list as reprotest's --vary: names with commas between, + or nothing in front
 // to vary it, - not to; "all" are all, "none" is none. A name may end with "@SEED"
-// and with events "[FROM:TO;FROM:TO]"; an empty TO is the end. The last word
-// on a source counts.
+// and with events "[FROM:TO;FROM:TO]"; an empty TO is the end, and "[]" no event at all.
+// The last word on a source counts.
 func Parse(list string, seed uint64) (Plan, error) {
 	chosen := map[string]*Choice{}
 	for _, word := range strings.Split(list, ",") {
@@ -205,7 +206,11 @@ func parseWord(word string, seed uint64) (string, Choice, error) {
 		if !ok {
 			return "", c, errors.New("no ] at its end")
 		}
+		c.Ranges = []Range{}
 		for _, r := range strings.Split(body, ";") {
+			if body == "" {
+				break
+			}
 			from, to, ok := strings.Cut(r, ":")
 			x := Range{To: End}
 			var err error

@@ -1,6 +1,8 @@
 package vary
 
 import (
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ func TestParse(t *testing.T) {
 		"random@9[3:4;7:],-umask":      "random@9[3:4;7:]",
 		"num-cpus":                     "num_cpus@5",
 		"time, random@1, random[0:0]":  "time@5,random@5[0:0]",
+		"random@1[],pid":               "random@1[],pid@5",
 		"fileordering[1:2],random[5:]": "random@5[5:],fileordering@5[1:2]",
 	} {
 		p, err := Parse(list, 5)
@@ -33,10 +36,31 @@ func TestParse(t *testing.T) {
 	}
 	for list, want := range map[string]string{
 		"tme": "no such source", "": "no such source", "random[1": "no ]", "random[a:b]": "not FROM:TO",
-		"umask[1:2]": "no events", "time@x": "not a number", "-random[1:2]": "neither seed nor events", "all[1:2]": "no events",
+		"umask[1:2]": "no events", "umask[]": "no events", "random[;]": "not FROM:TO", "time@x": "not a number", "-random[1:2]": "neither seed nor events", "all[1:2]": "no events",
 	} {
 		if _, err := Parse(list, 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", list, err, want)
+		}
+	}
+}
+
+// TestNoEvents: a choice of no event is not one of all, also after it was written
+// down.
+func TestNoEvents(t *testing.T) {
+	for _, want := range []Choice{{Source: Random, Ranges: []Range{}}, {Source: Random}} {
+		b, err := json.Marshal(want)
+		var viaJSON Choice
+		if err == nil {
+			err = json.Unmarshal(b, &viaJSON)
+		}
+		viaText, perr := Parse(Plan{want}.String(), 1)
+		if err := errors.Join(err, perr); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*Choice{&viaJSON, viaText.Of(Random)} {
+			if c.Whole() != want.Whole() || c.Hits(0) != want.Hits(0) {
+				t.Errorf("%+v became %+v", want, *c)
+			}
 		}
 	}
 }

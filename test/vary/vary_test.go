@@ -184,7 +184,7 @@ func TestEvents(t *testing.T) {
 		return strings.Split(strings.TrimSpace(r.Stdout), "\n"), v.Varied
 	}
 	base, _ := try("none")
-	_, counted := try("time[0:0],random[0:0],pid[0:0],fileordering[0:0]")
+	_, counted := try("time[],random[],pid[0:0],fileordering[]")
 	events := map[string]uint64{}
 	for _, m := range counted {
 		events[m.Source] = m.Events
