@@ -57,12 +57,13 @@ func (a App) keeper(spec *run.Spec, flags settings.Flags) (*failureKeeper, error
 	return k, nil
 }
 
-// end is called after the run of spec, which ended with result. It says what was
-// kept, or opens a shell in it.
+// endKept is called after the run of spec, which ended with result. It says what was
+// kept, or opens a shell in it. Calls after the first do nothing.
 func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, result run.Result) error {
 	if k.dir == "" {
 		return nil
 	}
+	defer func() { k.dir = "" }()
 	if _, err := os.Stat(spec.Keep); errors.Is(err, os.ErrNotExist) {
 		return os.RemoveAll(k.dir) // it did not fail, or not by itself
 	}

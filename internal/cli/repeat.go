@@ -49,9 +49,12 @@ func repeatLine(fs *pflag.FlagSet, spec run.Spec, flags settings.Flags, args []s
 	if fs.Lookup("resume") != nil {
 		line[1] = "shell"
 	}
+	known := runFlags()
 	for _, arg := range settings.Pinned(given(fs), spec, flags) {
 		name, value, _ := strings.Cut(arg, "=")
 		switch {
+		case known.Lookup(strings.TrimPrefix(name, "--")) == nil:
+			continue // of a command that runs for a purpose of its own, such as why
 		case flags.Record != "" && name == "--stdin":
 			continue
 		case name == "--record":
@@ -61,6 +64,15 @@ func repeatLine(fs *pflag.FlagSet, spec run.Spec, flags settings.Flags, args []s
 	}
 	line = append(append(line, "--"), args...)
 	return spec.Mask().Text(rerun.Quote(shortBools(fs, line)))
+}
+
+// runFlags are the flags of run and of shell.
+func runFlags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	settings.Register(fs, new(settings.Flags))
+	new(cacheFlags).register(fs)
+	fs.String("resume", "", "")
+	return fs
 }
 
 // shortBools writes --force for --force=true.
