@@ -20,7 +20,8 @@ type Preset struct {
 	Name string
 	Text string // one line for people
 	User string // UID:GID
-	// Source is where the current directory is; %s is its base name.
+	// Source is where the current directory is; %s is its base name, or what
+	// --profile names instead of it.
 	Source string
 	// Own are directories that are made, and the user's; %t is that above Source.
 	Own   []string
@@ -79,13 +80,19 @@ func applyPreset(f *Flags, host Host) (own []string, err error) {
 		return nil, nil
 	}
 	names := PresetNames()
+	name, project, named := strings.Cut(f.Preset, ":")
+	if !named {
+		project = projectOf(host.Dir)
+	} else if project == "" || project == "." || project == ".." || strings.Contains(project, "/") {
+		return nil, hint.With(fmt.Errorf("--profile %s: %q is no name of a directory", f.Preset, project), "--profile "+name+":NAME, for paths with NAME in place of the current directory's")
+	}
 	for _, p := range Presets() {
-		if p.Name == f.Preset {
-			return p.apply(f, host)
+		if p.Name == name {
+			return p.apply(f, host, project)
 		}
 	}
 	advice := "one of " + strings.Join(names, ", ")
-	if near := hint.Nearest(f.Preset, names); near != "" {
+	if near := hint.Nearest(name, names); near != "" {
 		advice = "did you mean " + near + "?"
 	}
 	if strings.HasPrefix(f.Preset, "-") {
@@ -94,14 +101,18 @@ func applyPreset(f *Flags, host Host) (own []string, err error) {
 	return nil, hint.With(fmt.Errorf("--profile %q: no such profile", f.Preset), advice)
 }
 
-func (p Preset) apply(f *Flags, host Host) (own []string, err error) {
+// projectOf is the name in paths of a profile for who starts in dir.
+func projectOf(dir string) string {
+	if base := filepath.Base(dir); base != "/" {
+		return base
+	}
+	return "src"
+}
+
+func (p Preset) apply(f *Flags, host Host, project string) (own []string, err error) {
 	source := p.Source
 	if strings.Contains(source, "%") {
-		base := filepath.Base(host.Dir)
-		if base == "/" {
-			base = "src"
-		}
-		source = fmt.Sprintf(source, base)
+		source = fmt.Sprintf(source, project)
 	}
 	if !f.NoDefaultInput {
 		f.NoDefaultInput = true

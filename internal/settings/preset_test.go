@@ -32,6 +32,12 @@ func TestPresets(t *testing.T) {
 	if _, err := applyPreset(&f, Host{}); err == nil || hint.Of(err) != "did you mean guix?" {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
+	for _, bad := range []string{"guix:", "guix:..", "guix:a/b", "gix:a"} {
+		f := Flags{Preset: bad}
+		if _, err := applyPreset(&f, Host{Dir: "/"}); err == nil || hint.Of(err) == "" {
+			t.Errorf("%s: %v, hint %q", bad, err, hint.Of(err))
+		}
+	}
 }
 
 func TestChangelogTime(t *testing.T) {

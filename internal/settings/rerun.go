@@ -77,6 +77,13 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 			} else if _, path, ok := strings.Cut(spec.Image, ":"); ok && strings.HasPrefix(path, "/") {
 				value = spec.Image
 			}
+		case "profile": // its paths and its time are those of the directory
+			if !strings.Contains(value, ":") {
+				value += ":" + projectOf(host.Dir)
+			}
+			if f.Epoch == "" {
+				out = append(out, "--epoch="+nowText(spec))
+			}
 		case "epoch":
 			if f.Epoch == "now" {
 				value = nowText(spec)

@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -38,6 +40,30 @@ func TestAbsolute(t *testing.T) {
 	want := []string{"--image=host", "--epoch=" + got[1][len("--epoch="):], "--stdin=" + host.Dir + "/x", "--env=A=b"}
 	if !slices.Equal(got, want) || got[1] == "--epoch=now" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestAbsoluteProfile: a profile has paths and a time of the directory that the run is
+// started in.
+func TestAbsoluteProfile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "where")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	here, elsewhere := Host{Dir: dir}, Host{Dir: t.TempDir()}
+	f := Flags{Image: "host", InputMtime: "epoch", CPUs: 1, Hostname: "a", Seed: "0", ScheduleSeed: "0", Workdir: SourceDir, Preset: "guix"}
+	spec, err := Resolve(f, []string{"true"}, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Absolute([]string{"--profile=guix"}, spec, f, here)
+	if !slices.Equal(got, []string{"--epoch=1970-01-01T00:00:01Z", "--profile=guix:where"}) {
+		t.Fatalf("%q", got)
+	}
+	f.Preset, f.Epoch = "guix:where", "@1"
+	again, err := Resolve(f, []string{"true"}, elsewhere)
+	if err != nil || again.Workdir != spec.Workdir || !slices.Equal(again.Own, spec.Own) || !slices.Equal(again.Env, spec.Env) || again.EpochNS != spec.EpochNS {
+		t.Errorf("%+v\n%+v, %v", again, spec, err)
 	}
 }
 
