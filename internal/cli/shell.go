@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,19 +89,42 @@ func (a App) resume(fs *pflag.FlagSet, dir string) (*run.Resume, error) {
 	if err != nil {
 		return nil, err
 	}
-	var own []string
-	fs.Visit(func(f *pflag.Flag) { own = append(own, f.Name) })
-	for _, arg := range k.Flags {
+	if err := under(fs, k.Flags); err != nil {
+		return nil, fmt.Errorf("--resume %s: %w", dir, err)
+	}
+	return &run.Resume{Changes: filepath.Join(full, keptChanges), NS: k.LogicalNS}, nil
+}
+
+// under sets flags ("--NAME=VALUE") that were not given, and puts the values of those
+// that are lists before the given ones.
+func under(fs *pflag.FlagSet, flags []string) error {
+	given := map[string][]string{} // nil: no list
+	fs.Visit(func(f *pflag.Flag) {
+		given[f.Name] = nil
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			given[f.Name] = list.GetSlice()
+			_ = list.Replace(nil) // empty, which every list can be
+		}
+	})
+	for _, arg := range flags {
 		name, value, has := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		if !has {
 			value = "true"
 		}
-		if slices.Contains(own, name) {
+		own, isGiven := given[name]
+		if isGiven && (own == nil || slices.Contains(own, value)) {
 			continue
 		}
 		if err := fs.Set(name, value); err != nil {
-			return nil, fmt.Errorf("--resume %s: %w", dir, err)
+			return err
 		}
 	}
-	return &run.Resume{Changes: filepath.Join(full, keptChanges), NS: k.LogicalNS}, nil
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if list, ok := fs.Lookup(name).Value.(pflag.SliceValue); ok {
+			if err := list.Replace(append(list.GetSlice(), given[name]...)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
