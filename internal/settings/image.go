@@ -31,11 +31,12 @@ func OpenStore(flag string, host Host) (*store.Store, error) {
 }
 
 // lookInStore is OpenStore for who only looks a name up. Where nobody named a
-// store, and the place of the default one cannot be reached, there is no name.
+// store, and the default one has no place or one that cannot be reached, there is no
+// name.
 func lookInStore(flag string, host Host) (*store.Store, error) {
 	st, err := OpenStore(flag, host)
-	_, named := Lookup(host.Env, "DETTRACE_STORE")
-	if flag == "" && !named && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR)) {
+	named, _ := Lookup(host.Env, "DETTRACE_STORE")
+	if flag == "" && named == "" && (errors.Is(err, store.ErrNoPlace) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR)) {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
 	return st, err

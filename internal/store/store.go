@@ -87,6 +87,9 @@ func foreign(dir string) bool {
 	return false
 }
 
+// ErrNoPlace says that nothing tells where the store is.
+var ErrNoPlace = errors.New("no place for the store: HOME is not set")
+
 // DefaultDir is where the store is without --store: DETTRACE_STORE, else
 // dettrace/store in $XDG_DATA_HOME or ~/.local/share. get reads the host's
 // environment.
@@ -101,7 +104,7 @@ func DefaultDir(get func(string) string) (string, error) {
 	if home := get("HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, ".local", "share", "dettrace", "store"), nil
 	}
-	return "", hint.With(errors.New("no place for the store: HOME is not set"), "name one with --store DIR or DETTRACE_STORE")
+	return "", hint.With(ErrNoPlace, "name one with --store DIR or DETTRACE_STORE")
 }
 
 // Dir is the store's directory, absolute.
