@@ -78,24 +78,16 @@ func (a App) config(flags settings.Flags, kept cacheFlags, args []string) (confi
 	if err != nil {
 		return config{}, err
 	}
-	stdin := "empty"
-	switch flags.Stdin {
-	case "":
-	case "-":
-		return config{}, hint.With(errors.New("--stdin -: what comes there is part of the hash"), "put it into a file")
-	default:
-		file, err := settings.OpenStdin(&spec, flags, a.Host)
-		if err != nil {
-			return config{}, err
-		}
-		defer file.Close() // only read: nothing can be lost
-		if stdin, err = digestOf(file); err != nil {
-			return config{}, fmt.Errorf("--stdin %s: %w", flags.Stdin, err)
-		}
+	stdin, err := a.stdinText(&spec, flags)
+	if err != nil {
+		return config{}, err
 	}
 	var c config
 	if c.Settings, err = effective.Of(&spec, stdin, digestFile); err != nil {
 		return c, err
+	}
+	for i := range c.Settings { // a command line can hold one
+		c.Settings[i].Value = spec.Mask().Text(c.Settings[i].Value)
 	}
 	if c.Host, err = effective.Host(digestFile); err != nil {
 		return c, err
@@ -106,6 +98,32 @@ func (a App) config(flags settings.Flags, kept cacheFlags, args []string) (confi
 	}
 	c.Others, err = a.others(&spec, kept)
 	return c, err
+}
+
+// stdinText says what the standard input of a run would be.
+func (a App) stdinText(spec *run.Spec, flags settings.Flags) (string, error) {
+	switch {
+	case flags.StdinReplay != "":
+		d, err := digestFile(a.hostPath(flags.StdinReplay))
+		if err != nil {
+			return "", fmt.Errorf("--stdin-replay: %w", err)
+		}
+		return "replay of " + d, nil
+	case flags.Stdin == "":
+		return "empty", nil
+	case flags.Stdin == "-":
+		return "", hint.With(errors.New("--stdin -: what comes there is part of the hash"), "put it into a file")
+	}
+	file, err := settings.OpenStdin(spec, flags, a.Host)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() // only read: nothing can be lost
+	d, err := digestOf(file)
+	if err != nil {
+		return "", fmt.Errorf("--stdin %s: %w", flags.Stdin, err)
+	}
+	return d, nil
 }
 
 // others are the settings that decide where things come from and go to, and

@@ -104,6 +104,9 @@ func Of(spec *run.Spec, stdin string, digest Digest) ([]Setting, error) {
 	s.add("memory", spec.Memory)
 	s.add("pids", spec.Pids)
 	s.add("standard input", stdin)
+	if spec.Terminal != nil {
+		s.add("terminal", spec.Terminal.Size)
+	}
 	s.kept(spec)
 	return s, nil
 }
