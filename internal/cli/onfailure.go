@@ -77,7 +77,7 @@ func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, resul
 		}
 		return errors.Join(err, os.RemoveAll(k.dir))
 	}
-	b, err := json.MarshalIndent(kept{keptSchema, spec.Command, result.Status, result.LogicalNS, k.flags}, "", "  ")
+	b, err := json.MarshalIndent(kept{keptSchema, spec.MaskedCommand(), result.Status, result.LogicalNS, k.flags}, "", "  ")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(k.dir, keptRun), append(b, '\n'), 0o600)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"dettrace/internal/compress"
@@ -47,12 +46,9 @@ func (c *container) commit() (err error) {
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	from := store.Origin{Kind: "commit", Parent: parent, Command: slices.Clone(s.Command), Settings: settings}
+	from := store.Origin{Kind: "commit", Parent: parent, Command: s.MaskedCommand(), Settings: settings}
 	if c.mask != nil {
 		from.Settings = json.RawMessage(c.mask.Text(string(settings)))
-		for i, word := range from.Command {
-			from.Command[i] = c.mask.Text(word)
-		}
 	}
 	img, err := b.Commit(s.Config, s.Commit, s.Force, from)
 	if err != nil {

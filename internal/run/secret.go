@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"dettrace/internal/hint"
 	"dettrace/internal/image"
@@ -11,6 +12,15 @@ import (
 
 // Mask takes the values of s.Secrets out of texts; nil if there are none.
 func (s *Spec) Mask() *redact.Mask { return redact.New(s.SecretPairs()) }
+
+// MaskedCommand is s.Command without the values of s.Secrets.
+func (s *Spec) MaskedCommand() []string {
+	out, mask := slices.Clone(s.Command), s.Mask()
+	for i := range out {
+		out[i] = mask.Text(out[i])
+	}
+	return out
+}
 
 // SecretPairs are the variables of s.Secrets with their values.
 func (s *Spec) SecretPairs() []string {

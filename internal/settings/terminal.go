@@ -73,17 +73,17 @@ type Typing struct {
 // the result after the run.
 func OpenTyping(s *run.Spec, f Flags, host Host) (*Typing, error) {
 	t := &Typing{terminal: s.Terminal}
-	size := ""
+	size, command := "", s.MaskedCommand()
 	if s.Terminal != nil {
 		size = s.Terminal.Size.String()
 	}
 	if f.StdinReplay != "" {
-		if err := t.openReplay(f, host, size, s.Command); err != nil {
+		if err := t.openReplay(f, host, size, command); err != nil {
 			return nil, err
 		}
 	}
 	if f.Record != "" {
-		if err := t.openRecord(f, host, size, s.Command); err != nil {
+		if err := t.openRecord(f, host, size, command); err != nil {
 			return nil, err
 		}
 	}
