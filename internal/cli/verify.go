@@ -116,16 +116,14 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 			_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: note: %s\n", n)
 		}
 	})
+	if err == nil && r.Result == verify.Same {
+		err = a.elsewhere(ctx, &r, p, flags, v)
+	}
 	if errors.Is(err, run.ErrInterrupted) {
 		return 130, err
 	}
 	if err != nil {
 		return exitTrouble, err
-	}
-	if r.Result == verify.Same {
-		if err := a.elsewhere(ctx, &r, p, flags, v); err != nil {
-			return exitTrouble, err
-		}
 	}
 	if err := a.tellVerify(ctx, r, v, t.command); err != nil {
 		return exitTrouble, err

@@ -232,6 +232,47 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// nextRun waits until a run has opened a FIFO as its input, and puts another FIFO in its
+// place for the run after it. An open waits for the one at the other end.
+func nextRun(t *testing.T, fifo string) *os.File {
+	t.Helper()
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	next := fifo + ".next"
+	if err := errors.Join(err, syscall.Mkfifo(next, 0o666), os.Rename(next, fifo)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestInterrupted: Ctrl-C is told apart from trouble also while it is asked what
+// is outside.
+func TestInterrupted(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(theLab.Kit.Dettrace, "verify", "--no-default-input", "--vary", "time", "--stdin", fifo, "--", "cat")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(lab.Limit, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	for range 2 {
+		if err := nextRun(t, fifo).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outside := nextRun(t, fifo)
+	defer outside.Close()
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Errorf("%v, want status 130", err)
+	}
+}
+
 // TestKilled: a SIGKILL leaves nothing in the host's temporary directories. The
 // command stands still in the second, perturbed run.
 func TestKilled(t *testing.T) {
@@ -251,20 +292,11 @@ func TestKilled(t *testing.T) {
 	}
 	timer := time.AfterFunc(lab.Limit, func() { _ = c.Process.Kill() })
 	defer timer.Stop()
-	// An open waits for the one at the other end. Data and the end of the first
-	// run's input; then the second run's, with another FIFO, stays open.
-	first, err := os.OpenFile(fifo, os.O_WRONLY, 0)
-	if err != nil {
+	// The end of the first run's input; then the second run's stays open.
+	if err := nextRun(t, fifo).Close(); err != nil {
 		t.Fatal(err)
 	}
-	next := fifo + "2"
-	if err := errors.Join(syscall.Mkfifo(next, 0o666), os.Rename(next, fifo), first.Close()); err != nil {
-		t.Fatal(err)
-	}
-	second, err := os.OpenFile(fifo, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := nextRun(t, fifo)
 	defer second.Close()
 	if list, err := os.ReadDir(tmp); err != nil || len(list) == 0 {
 		t.Errorf("nothing in %s: %v", tmp, err)
