@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dettrace/internal/buildfile"
 	"dettrace/internal/cache"
@@ -75,7 +76,7 @@ Exit status: the command's of the build that failed, 125 failure of dettrace.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
-			*status, err = a.build(cmd.Context(), f, args)
+			*status, err = a.build(cmd, f, args)
 			return err
 		},
 	}
@@ -155,6 +156,7 @@ type builder struct {
 	a        App
 	f        buildFlags
 	dir      string // of the file
+	store    string // as --store
 	lockPath string
 	old      *lock.File // nil: none
 	new      lock.File
@@ -169,15 +171,21 @@ type builder struct {
 	ran      bool // the last one came so far that it was run
 }
 
-// choose are the flags that choose one build of the file.
-func (b *builder) choose(one buildfile.Build) []string {
-	if !b.many {
-		return nil
+// repeatLine is the command line that makes one build of the file again.
+func (b *builder) repeatLine(fs *pflag.FlagSet, one buildfile.Build, args []string) string {
+	line := []string{"dettrace", "build"}
+	if b.many {
+		line = append(line, "--only="+one.Name)
 	}
-	return []string{"--only=" + one.Name}
+	for _, arg := range given(fs) {
+		if !strings.HasPrefix(arg, "--only=") {
+			line = append(line, arg)
+		}
+	}
+	return rerun.Quote(append(shortBools(fs, line), args...))
 }
 
-func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error) {
+func (a App) build(cmd *cobra.Command, f buildFlags, args []string) (int, error) {
 	f.frozen = f.frozen || f.locked
 	if f.frozen && f.update {
 		return run.ExitFailure, errors.New("--frozen and --update-lock: one of them")
@@ -216,10 +224,10 @@ func (a App) build(ctx context.Context, f buildFlags, args []string) (int, error
 		}
 	}
 	for _, one := range builds {
-		status, err := b.one(ctx, one)
+		status, err := b.one(cmd.Context(), one)
 		repeat := ""
 		if b.ran && failed(status, err) {
-			repeat = rerun.Quote(append(append([]string{"dettrace", "build"}, b.choose(one)...), args...))
+			repeat = b.repeatLine(cmd.Flags(), one, args)
 		}
 		if err != nil && len(builds) > 1 {
 			err = hint.With(fmt.Errorf("build %s: %w", one.Name, err), hint.Of(err))
@@ -247,7 +255,13 @@ func (a App) newBuilder(f buildFlags, file string) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{a: a, f: f, dir: dir, placed: make(map[string][]string)}
+	b := &builder{a: a, f: f, dir: dir, store: f.store, placed: make(map[string][]string)}
+	if b.store == "" {
+		b.store, _ = settings.Lookup(a.Host.Env, "DETTRACE_STORE")
+	}
+	if b.store != "" {
+		b.store = a.hostPath(b.store)
+	}
 	b.lockPath = filepath.Join(b.dir, strings.TrimSuffix(filepath.Base(file), ".toml")+".lock")
 	return b, b.hide(file)
 }
@@ -389,7 +403,7 @@ func (b *builder) spec(one buildfile.Build) (run.Spec, error) {
 	host := b.a.Host
 	host.Dir = b.dir
 	flags := one.Flags
-	flags.Store, flags.Verbose = b.f.store, b.f.verbose
+	flags.Store, flags.Verbose = b.store, b.f.verbose
 	for _, n := range one.Needs {
 		outputs := b.placed[n.Build]
 		if len(outputs) == 0 {

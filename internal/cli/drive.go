@@ -184,6 +184,6 @@ func (a App) declared(from buildOf, fs *pflag.FlagSet, given settings.Flags) (sp
 		return fail(err)
 	}
 	flags = settings.Bare(one.Flags)
-	flags.Store = given.Store
+	flags.Store = b.store
 	return spec, flags, b.dir, nil
 }

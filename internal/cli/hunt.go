@@ -84,7 +84,7 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 		return run.ExitFailure, err
 	}
 	defer t.end()
-	p := &hunt.Program{Path: t.self, Flags: settings.Args(settings.Bare(flags)), Command: args, Dir: t.dir.Path}
+	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Command: args, Dir: t.dir.Path}
 	f, err := hunt.Hunt(t.ctx, h.options, p.Run, func(t hunt.Trial) {
 		if t.Failed && h.options.Shrinks > 0 {
 			// Nothing can be done about a closed standard error.
