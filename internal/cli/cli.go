@@ -35,13 +35,22 @@ func (a App) Main(ctx context.Context, args []string) int {
 	root.SetIn(a.Host.Stdin)
 	root.SetOut(a.Host.Stdout)
 	root.SetErr(a.Host.Stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	if cmd, err := root.ExecuteContextC(ctx); err != nil {
 		Complain(a.Host.Stderr, err)
 		if status == 0 {
-			status = run.ExitFailure
+			status = failureOf(cmd)
 		}
 	}
 	return status
+}
+
+// failureOf is the exit status for a wrong use of a command.
+func failureOf(cmd *cobra.Command) int {
+	switch cmd.CommandPath() {
+	case "dettrace verify", "dettrace diff", "dettrace explain":
+		return exitTrouble
+	}
+	return run.ExitFailure
 }
 
 // Complain prints an error and, each on a line of its own, its hint and what

@@ -39,7 +39,7 @@ Exit status: 0 the same, 1 different, 2 trouble.`,
   dettrace diff hello_1_amd64.deb other/hello_1_amd64.deb
   dettrace diff --ignore-times --ignore-owners --only 'usr/lib/*' a b
   dettrace diff --json a.tar b.tar`,
-		Args:                  cobra.ExactArgs(2),
+		Args:                  someArgs("A B", 2, 2),
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) >= 2 {
