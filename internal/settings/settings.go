@@ -202,8 +202,8 @@ func setCPU(s *run.Spec, _ Flags, host Host) error {
 	}
 	if c := s.Vary.Of(vary.CPUModel); c != nil {
 		for _, other := range c.CPUModels(s.CPUModel) {
-			if m, err = cpu.Named(other, host.CPU); err == nil && len(m.Missing(host.CPU)) == 0 {
-				s.CPUModel = other
+			if o, err := cpu.Named(other, host.CPU); err == nil && len(o.Missing(host.CPU)) == 0 {
+				s.CPUModel, m = other, o
 				break
 			}
 		}
