@@ -14,6 +14,7 @@ import (
 	"dettrace/internal/hint"
 	"dettrace/internal/history"
 	"dettrace/internal/run"
+	"dettrace/internal/scratch"
 	"dettrace/internal/settings"
 	"dettrace/internal/trace"
 )
@@ -107,12 +108,16 @@ func (a App) why(cmd *cobra.Command, flags settings.Flags, question, command []s
 func (a App) traceRun(cmd *cobra.Command, flags *settings.Flags, command []string) (forget func(), err error) {
 	forget = func() {}
 	if flags.Trace == "" {
-		dir, err := os.MkdirTemp("", "dettrace-why-")
+		self, err := os.Executable()
 		if err != nil {
 			return forget, err
 		}
-		forget = func() { _ = os.RemoveAll(dir) } // a file that stays in the temporary directory is no failure
-		flags.Trace = filepath.Join(dir, "trace")
+		dir, err := scratch.New(self, "dettrace-why-")
+		if err != nil {
+			return forget, err
+		}
+		forget = dir.Close
+		flags.Trace = filepath.Join(dir.Path, "trace")
 	}
 	inner := a
 	inner.Host.Stdout = a.Host.Stderr

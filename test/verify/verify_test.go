@@ -274,14 +274,25 @@ func TestInterrupted(t *testing.T) {
 }
 
 // TestKilled: a SIGKILL leaves nothing in the host's temporary directories. The
-// command stands still in the second, perturbed run.
+// command stands still in verify's second, perturbed run, and in why's only one.
 func TestKilled(t *testing.T) {
+	for _, tt := range []struct {
+		before int // runs
+		args   []string
+	}{
+		{1, []string{"verify"}}, {0, []string{"why", "stdout"}},
+	} {
+		t.Run(tt.args[0], func(t *testing.T) { killed(t, tt.before, tt.args) })
+	}
+}
+
+func killed(t *testing.T, before int, args []string) {
 	tmp := t.TempDir()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(theLab.Kit.Dettrace, "verify", "--no-default-input", "--stdin", fifo, "--", "cat")
+	c := exec.Command(theLab.Kit.Dettrace, append(args, "--no-default-input", "--stdin", fifo, "--", "cat")...)
 	c.Env = append(os.Environ(), "TMPDIR="+tmp)
 	errs, err := c.StderrPipe()
 	if err != nil {
@@ -292,12 +303,13 @@ func TestKilled(t *testing.T) {
 	}
 	timer := time.AfterFunc(lab.Limit, func() { _ = c.Process.Kill() })
 	defer timer.Stop()
-	// The end of the first run's input; then the second run's stays open.
-	if err := nextRun(t, fifo).Close(); err != nil {
-		t.Fatal(err)
+	for range before { // the end of its input is that of the run
+		if err := nextRun(t, fifo).Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	second := nextRun(t, fifo)
-	defer second.Close()
+	last := nextRun(t, fifo)
+	defer last.Close()
 	if list, err := os.ReadDir(tmp); err != nil || len(list) == 0 {
 		t.Errorf("nothing in %s: %v", tmp, err)
 	}
@@ -315,7 +327,7 @@ func TestKilled(t *testing.T) {
 		t.Errorf("left: %v, %v", list, err)
 	}
 	// Nor does the run: nobody reads its input any more.
-	gone := []unix.PollFd{{Fd: int32(second.Fd())}}
+	gone := []unix.PollFd{{Fd: int32(last.Fd())}}
 	if n, err := unix.Poll(gone, int(lab.Limit.Milliseconds())); n != 1 || err != nil || gone[0].Revents&unix.POLLERR == 0 {
 		t.Errorf("the run goes on: %d %v %+v", n, err, gone)
 	}
