@@ -20,7 +20,7 @@ import (
 func Replay(spec Spec, was report.Report, src Source) (Result, error) {
 	c := &container{spec: spec, src: src, settled: &was.Settings}
 	was.Settings.TimeoutSec = spec.Timeout.Seconds()
-	res := Result{Status: was.Exit.Status}
+	res := Result{Status: was.Exit.Status, Events: was.Events, LogicalNS: was.LogicalTimeNS}
 	err := c.finish(res.Status)
 	if err != nil {
 		res.Status = ExitFailure
