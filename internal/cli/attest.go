@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -66,16 +65,9 @@ envelope, one line for each build; without, the statement alone is printed.`,
 	return cmd
 }
 
-func (a App) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(a.Host.Dir, name)
-}
-
 // attest writes the statements about one file.
 func (a App) attest(f attestFlags, name string) error {
-	text, err := os.ReadFile(a.path(name))
+	text, err := os.ReadFile(a.hostPath(name))
 	if err != nil {
 		return err
 	}
@@ -95,7 +87,7 @@ func (a App) attest(f attestFlags, name string) error {
 			out.Write(append(payload, '\n'))
 			continue
 		}
-		pemText, err := os.ReadFile(a.path(f.key))
+		pemText, err := os.ReadFile(a.hostPath(f.key))
 		if err != nil {
 			return err
 		}
@@ -115,7 +107,7 @@ func (a App) attest(f attestFlags, name string) error {
 		_, err := a.Host.Stdout.Write(out.Bytes())
 		return err
 	}
-	return output.Save(&out, a.path(f.output), output.Options{Force: f.force})
+	return output.Save(&out, a.hostPath(f.output), output.Options{Force: f.force})
 }
 
 // statements tells reports and locks apart and describes what they are about.
@@ -139,7 +131,7 @@ func (a App) statements(f attestFlags, text []byte) ([]*attest.Statement, error)
 		}
 		var lines []inputs.Line
 		if f.inputs != "" {
-			b, err := os.ReadFile(a.path(f.inputs))
+			b, err := os.ReadFile(a.hostPath(f.inputs))
 			if err == nil {
 				lines, err = inputs.Parse(bytes.NewReader(b))
 			}
@@ -197,7 +189,7 @@ func (a App) keygenCommand() *cobra.Command {
 				text []byte
 				mode os.FileMode
 			}{{args[0] + ".key", private, 0o600}, {args[0] + ".pub", public, 0o644}} {
-				file, err := os.OpenFile(a.path(f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+				file, err := os.OpenFile(a.hostPath(f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
 				if err != nil {
 					return hint.With(err, "an existing key is never replaced")
 				}
@@ -267,7 +259,7 @@ func (a App) attestVerify(keyFile, builder string, artifacts []string, name stri
 	if keyFile == "" {
 		return hint.With(errors.New("no key"), "--key FILE names the public key of who signed")
 	}
-	pemText, err := os.ReadFile(a.path(keyFile))
+	pemText, err := os.ReadFile(a.hostPath(keyFile))
 	if err != nil {
 		return err
 	}
@@ -275,7 +267,7 @@ func (a App) attestVerify(keyFile, builder string, artifacts []string, name stri
 	if err != nil {
 		return hint.With(fmt.Errorf("--key %s: %w", keyFile, err), hint.Of(err))
 	}
-	b, err := os.ReadFile(a.path(name))
+	b, err := os.ReadFile(a.hostPath(name))
 	if err != nil {
 		return err
 	}
@@ -301,7 +293,7 @@ func (a App) attestVerify(keyFile, builder string, artifacts []string, name stri
 		result = append(result, verified{s.Predicate.RunDetails.Builder.ID, s.Subject, len(s.Predicate.BuildDefinition.ResolvedDependencies), []checked{}})
 	}
 	for _, file := range artifacts {
-		digest, err := digests.Of(a.path(file))
+		digest, err := digests.Of(a.hostPath(file))
 		if err != nil {
 			return err
 		}

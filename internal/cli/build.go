@@ -116,9 +116,7 @@ Exit status: the command's of the build that failed, 125 failure of dettrace.`,
 func (a App) buildFile(args []string) (string, error) {
 	file := a.Host.Dir
 	if len(args) > 0 {
-		if file = args[0]; !filepath.IsAbs(file) {
-			file = filepath.Join(a.Host.Dir, file)
-		}
+		file = a.hostPath(args[0])
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
@@ -436,9 +434,7 @@ func (b *builder) spec(one buildfile.Build) (run.Spec, error) {
 		to   *string
 	}{{b.f.report, &spec.Report}, {b.f.listInputs, &spec.InputList}} {
 		if w.name != "" {
-			if *w.to = w.name; !filepath.IsAbs(w.name) {
-				*w.to = filepath.Join(b.a.Host.Dir, w.name)
-			}
+			*w.to = b.a.hostPath(w.name)
 		}
 	}
 	return spec, nil
@@ -485,11 +481,6 @@ func (b *builder) tell() error {
 		b.a.say("%s: %s, %s", r.Name, how, report.Plural(len(r.Outputs), "file"))
 	}
 	return nil
-}
-
-// say tells what was done; nothing can be done about a closed standard error.
-func (a App) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: "+format+"\n", args...)
 }
 
 func listBuilds(w io.Writer, builds []buildfile.Build, asJSON bool) error {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,8 +55,7 @@ func (a App) runner(f cacheFlags, verbose bool) (cache.Runner, error) {
 	}
 	o := cache.Options{Failures: f.failures}
 	if f.explain || verbose {
-		// Nothing can be done about a closed standard error.
-		o.Told = func(s string) { _, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: cache %s\n", s) }
+		o.Told = func(s string) { a.say("cache %s", s) }
 	}
 	return func(ctx context.Context, spec run.Spec) (run.Result, error) { return c.Run(ctx, spec, o, a.Run) }, nil
 }
@@ -168,13 +166,6 @@ func (a App) completeIDs(flags *settings.CacheFlags) func(*cobra.Command, []stri
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
 
 func cacheTable(w io.Writer, list []cache.Info) error {

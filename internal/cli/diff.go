@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -120,13 +119,10 @@ func (a App) trees(f diffFlags, names [2]string) (trees [2]*compare.Tree, err er
 
 func (f diffFlags) tell(w io.Writer, diffs []compare.Difference, trees [2]*compare.Tree) error {
 	if f.json {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
 		if diffs == nil {
 			diffs = []compare.Difference{}
 		}
-		return enc.Encode(struct {
+		return writeJSON(w, struct {
 			Result string               `json:"result"`
 			A      int                  `json:"files_a"`
 			B      int                  `json:"files_b"`

@@ -87,8 +87,7 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Command: args, Dir: t.dir.Path}
 	f, err := hunt.Hunt(t.ctx, h.options, p.Run, func(t hunt.Trial) {
 		if t.Failed && h.options.Shrinks > 0 {
-			// Nothing can be done about a closed standard error.
-			_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: schedule seed %d fails: %s; shrinking\n", t.Seed, t.Outcome.How())
+			a.say("schedule seed %d fails: %s; shrinking", t.Seed, t.Outcome.How())
 		}
 	})
 	if errors.Is(err, run.ErrInterrupted) {

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,28 +61,11 @@ NAME@sha256:DIGEST, which refuses to run with another image than that.`,
 
 func (c *imageCommand) open() (*store.Store, error) { return settings.OpenStore(c.dir, c.a.Host) }
 
-func (c *imageCommand) print(v any) error {
-	enc := json.NewEncoder(c.a.Host.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-func (c *imageCommand) say(format string, args ...any) {
-	// Nothing can be done about a closed standard error.
-	_, _ = fmt.Fprintf(c.a.Host.Stderr, "dettrace: "+format+"\n", args...)
-}
+func (c *imageCommand) print(v any) error { return writeJSON(c.a.Host.Stdout, v) }
 
 func (c *imageCommand) out(format string, args ...any) error {
 	_, err := fmt.Fprintf(c.a.Host.Stdout, format, args...)
 	return err
-}
-
-func (c *imageCommand) hostPath(name string) string {
-	if !filepath.IsAbs(name) {
-		return filepath.Join(c.a.Host.Dir, name)
-	}
-	return name
 }
 
 // completeImages offers the names of the store.
@@ -215,7 +196,7 @@ image needs. Waits for imports that are under way.`,
 			if err != nil {
 				return err
 			}
-			g, err := s.GC(dry, func() { c.say("waiting for another process that adds an image") })
+			g, err := s.GC(dry, func() { c.a.say("waiting for another process that adds an image") })
 			if err != nil {
 				return err
 			}
@@ -223,7 +204,7 @@ image needs. Waits for imports that are under way.`,
 				return c.print(g)
 			}
 			for _, d := range g.InUse {
-				c.say("note: %s has no name, but a run has it open", store.Short(d))
+				c.a.note("%s has no name, but a run has it open", store.Short(d))
 			}
 			verb := "removed"
 			if dry {
@@ -291,7 +272,7 @@ func (c *imageCommand) verify(args []string) (int, error) {
 		name := strings.Join(append(slices.Clone(img.Names), store.Short(img.Digest)), " ")
 		for _, p := range problems {
 			status = 1
-			c.say("damaged: %s: %s: %s", name, p.Path, p.Error)
+			c.a.say("damaged: %s: %s: %s", name, p.Path, p.Error)
 		}
 		if len(problems) == 0 && !c.json {
 			if err := c.out("ok %s\n", name); err != nil {
@@ -300,7 +281,7 @@ func (c *imageCommand) verify(args []string) (int, error) {
 		}
 	}
 	if status != 0 {
-		c.say("hint: import or pull the image again with --force")
+		c.a.say("hint: import or pull the image again with --force")
 	}
 	if c.json {
 		return status, c.print(result)
@@ -358,9 +339,9 @@ func (c *imageCommand) export(ref, name, format string, force bool) error {
 	case name == "-":
 		return write(c.a.Host.Stdout)
 	case format == "oci":
-		err = extractTo(c.hostPath(name), force, write)
+		err = extractTo(c.a.hostPath(name), force, write)
 	default:
-		err = output.SaveFunc(c.hostPath(name), output.Options{Force: force}, write)
+		err = output.SaveFunc(c.a.hostPath(name), output.Options{Force: force}, write)
 	}
 	if err == nil && c.json {
 		return c.print(img)

@@ -76,7 +76,7 @@ NAME is the last part of SOURCE without its extension unless it is given.`,
 			}
 			path := args[0]
 			if path != "host" {
-				path = c.hostPath(path)
+				path = c.a.hostPath(path)
 			}
 			return c.take(&f, args[0], func(s *store.Store) (exchange.Result, error) {
 				return exchange.Import(s, path, f.Options)
@@ -162,15 +162,15 @@ func (c *imageCommand) take(f *importFlags, source string, do func(*store.Store)
 		return err
 	}
 	for _, k := range r.Skipped {
-		c.say("note: %s left out: %s", k.Path, k.Why)
+		c.a.note("%s left out: %s", k.Path, k.Why)
 	}
 	if c.json {
 		return c.print(r)
 	}
 	if r.Origin.Resolved != "" {
-		c.say("%s is %s", source, r.Origin.Resolved)
+		c.a.say("%s is %s", source, r.Origin.Resolved)
 	}
-	c.say("image %s: %d files, %s", f.Name, r.Files, report.Bytes(r.Bytes))
+	c.a.say("image %s: %d files, %s", f.Name, r.Files, report.Bytes(r.Bytes))
 	return c.out("%s\n", r.Digest)
 }
 

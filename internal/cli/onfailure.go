@@ -67,10 +67,8 @@ func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, resul
 	if _, err := os.Stat(spec.Keep); errors.Is(err, os.ErrNotExist) {
 		return os.RemoveAll(k.dir) // it did not fail, or not by itself
 	}
-	// Nothing can be done about a closed standard error.
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: "+format+"\n", args...) }
 	if k.shell && a.Host.Terminal != nil {
-		say("the command failed with status %d: this is a shell in its files, directory and environment; exit ends it", result.Status)
+		a.say("the command failed with status %d: this is a shell in its files, directory and environment; exit ends it", result.Status)
 		_, err := a.Run(ctx, entering(spec, result, a.Host.Terminal))
 		if err != nil {
 			err = fmt.Errorf("--on-failure shell: %w", err)
@@ -85,10 +83,10 @@ func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, resul
 		return fmt.Errorf("--on-failure: %w", err)
 	}
 	if k.shell {
-		say("note: --on-failure shell needs a terminal on standard input: the files are kept instead")
+		a.note("--on-failure shell needs a terminal on standard input: the files are kept instead")
 	}
-	say("the failed command's files are kept in %s", k.dir)
-	say("enter them: %s", rerun.Quote([]string{"dettrace", "shell", "--resume", k.dir}))
+	a.say("the failed command's files are kept in %s", k.dir)
+	a.say("enter them: %s", rerun.Quote([]string{"dettrace", "shell", "--resume", k.dir}))
 	return nil
 }
 

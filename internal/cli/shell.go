@@ -81,10 +81,7 @@ stands still while the shell waits for you. Nothing on the host changes unless
 
 // resume takes from dir what is kept there, and the flags that were not given.
 func (a App) resume(fs *pflag.FlagSet, dir string) (*run.Resume, error) {
-	full := dir
-	if !filepath.IsAbs(full) {
-		full = filepath.Join(a.Host.Dir, full)
-	}
+	full := a.hostPath(dir)
 	k, err := readKept(full)
 	if err != nil {
 		return nil, err

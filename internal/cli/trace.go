@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dettrace/internal/hint"
-	"dettrace/internal/output"
 	"dettrace/internal/trace"
 )
 
@@ -120,22 +118,7 @@ func (f *traceFlags) statistics(file io.Reader, w io.Writer) error {
 	}
 	s.Sort()
 	if f.json {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(s)
+		return writeJSON(w, s)
 	}
 	return s.Text(w)
-}
-
-// hostPath is a path of the caller's, absolute.
-func (a App) hostPath(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(a.Host.Dir, name)
-}
-
-// save writes a file of results, replacing an old one when it is complete.
-func (a App) save(name string, write func(io.Writer) error) error {
-	return output.SaveFunc(a.hostPath(name), output.Options{Force: true}, write)
 }

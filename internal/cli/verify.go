@@ -112,8 +112,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	ctx := t.ctx
 	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
 		for _, n := range o.Notes {
-			// Nothing can be done about a closed standard error.
-			_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: note: %s\n", n)
+			a.note("%s", n)
 		}
 	})
 	if err == nil && r.Result == verify.Same {
@@ -191,11 +190,7 @@ func (a App) elsewhere(ctx context.Context, r *verify.Result, v *verify.Program,
 		}
 	}
 	if f.against != "" {
-		ref := f.against
-		if !filepath.IsAbs(ref) {
-			ref = filepath.Join(a.Host.Dir, ref)
-		}
-		r.Against, err = explain.Compare(ctx, p, ref, o)
+		r.Against, err = explain.Compare(ctx, p, a.hostPath(f.against), o)
 	}
 	return err
 }

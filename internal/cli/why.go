@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -95,10 +94,7 @@ func (a App) why(cmd *cobra.Command, flags settings.Flags, question, command []s
 		return run.ExitFailure, fmt.Errorf("%s: nobody wrote byte %d in this run", answer.File, off)
 	}
 	if asJSON {
-		enc := json.NewEncoder(a.Host.Stdout)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return 0, enc.Encode(answer)
+		return 0, writeJSON(a.Host.Stdout, answer)
 	}
 	return 0, answer.Text(a.Host.Stdout, all)
 }
@@ -126,12 +122,6 @@ func (a App) traceRun(cmd *cobra.Command, flags *settings.Flags, command []strin
 		a.note("the command ended with status %d", status)
 	}
 	return forget, err
-}
-
-// note is a message on standard error about something that is no failure.
-func (a App) note(format string, args ...any) {
-	// Nothing can be done about a closed standard error.
-	_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: note: "+format+"\n", args...)
 }
 
 // splitOffset takes the offset from the end of FILE[:OFFSET].
