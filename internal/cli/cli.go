@@ -106,7 +106,7 @@ gives the same bytes, every time.`,
 			a.whyCommand(status),
 			a.doctorCommand(status),
 			syscallsCommand(),
-			versionCommand(),
+			a.versionCommand(),
 		)
 	}
 	for _, cmd := range commands {

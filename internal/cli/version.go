@@ -2,46 +2,71 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+// version is what the linker recorded; nothing of it is set by hand.
+type version struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"` // of the repository
+	Modified bool   `json:"modified"`           // it had changes that were not committed
+	Go       string `json:"go,omitempty"`
+}
+
+func (a App) versionCommand() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  dettrace version\n  dettrace version --json",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
 			info, _ := debug.ReadBuildInfo()
-			return writeVersion(cmd.OutOrStdout(), info)
+			v := versionOf(info)
+			if asJSON {
+				return writeJSON(a.Host.Stdout, v)
+			}
+			_, err := fmt.Fprintln(a.Host.Stdout, v)
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return cmd
 }
 
-// writeVersion prints what the linker recorded; nothing of it is set by hand.
-func writeVersion(w io.Writer, info *debug.BuildInfo) error {
-	_, err := fmt.Fprintln(w, versionText(info))
-	return err
-}
-
-func versionText(info *debug.BuildInfo) string {
-	version, revision, modified := "(unknown)", "", ""
-	if info != nil {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				revision = " " + s.Value
-			case s.Key == "vcs.modified" && s.Value == "true":
-				modified = " (modified)"
-			}
-		}
-		return fmt.Sprintf("dettrace %s%s%s %s", version, revision, modified, info.GoVersion)
+func versionOf(info *debug.BuildInfo) version {
+	if info == nil {
+		return version{Version: "(unknown)"}
 	}
-	return "dettrace " + version
+	v := version{Version: info.Main.Version, Go: info.GoVersion}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Revision = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
 }
+
+func (v version) String() string {
+	text := "dettrace " + v.Version
+	if v.Revision != "" {
+		text += " " + v.Revision
+	}
+	if v.Modified {
+		text += " (modified)"
+	}
+	if v.Go != "" {
+		text += " " + v.Go
+	}
+	return text
+}
+
+func versionText(info *debug.BuildInfo) string { return versionOf(info).String() }
 
 // noArgs is cobra.NoArgs in our words.
 func noArgs(cmd *cobra.Command, args []string) error {
