@@ -99,17 +99,21 @@ Exit status: the command's of the build that failed, 125 failure of dettrace.`,
 	_ = cmd.MarkFlagDirname("cache-dir")
 	_ = cmd.MarkFlagDirname("store")
 	_ = cmd.RegisterFlagCompletionFunc("only", func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		if file, err := a.buildFile(args); err == nil {
-			if builds, err := readBuildFile(file); err == nil {
-				for _, b := range builds {
-					names = append(names, b.Name)
-				}
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return a.buildNames(args), cobra.ShellCompDirectiveNoFileComp
 	})
 	return cmd
+}
+
+// buildNames lists what completion offers; errors are for those who build something.
+func (a App) buildNames(args []string) (names []string) {
+	if file, err := a.buildFile(args); err == nil {
+		if builds, err := readBuildFile(file); err == nil {
+			for _, b := range builds {
+				names = append(names, b.Name)
+			}
+		}
+	}
+	return names
 }
 
 // buildFile finds the file that is meant.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,10 +115,13 @@ func given(fs *pflag.FlagSet) (args []string) {
 // buildOf names a build of a build file, as what is run.
 type buildOf struct{ file, name string }
 
-func (b *buildOf) register(cmd *cobra.Command) {
+func (b *buildOf) register(a App, cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&b.file, "file", "f", "", "run a build of the build `FILE`, or of dettrace.toml in a directory, instead of a command")
 	cmd.Flags().StringVar(&b.name, "build", "", "with --file: the build `NAME`, if the file has several")
 	_ = cmd.MarkFlagFilename("file", "toml") // fails only for a flag that does not exist; a test covers it
+	_ = cmd.RegisterFlagCompletionFunc("build", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return a.buildNames([]string{cmp.Or(b.file, ".")}), cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
 // beside are the flags of run that may stand beside --file.

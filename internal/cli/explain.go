@@ -60,7 +60,7 @@ Exit status: 0 no source reaches anything, 1 one does, 2 CMD fails or trouble.`,
 	fs.BoolVar(&e.json, "json", false, "print the result as JSON")
 	fs.IntVar(&e.options.Jobs, "jobs", 1, "runs at once, `J`: the result is the same")
 	fs.IntVar(&e.options.Causes, "causes", 8, "narrow down at most `N` uses of a source")
-	e.from.register(cmd)
+	e.from.register(a, cmd)
 	settings.Register(fs, &flags)
 	for _, name := range unusedByVerify() {
 		_ = fs.MarkHidden(name) // fails only for a flag that does not exist; a test covers it

@@ -79,7 +79,7 @@ that it is the same in dettrace and different elsewhere.`,
 	fs.StringVar(&v.against, "against", "", "compare with what was built elsewhere, `FILE` (also a .buildinfo) or directory, and name the sources of what differs")
 	fs.BoolVar(&v.json, "json", false, "print the result as JSON")
 	fs.StringVar(&v.junit, "junit", "", "write a JUnit report to `FILE`")
-	v.from.register(cmd)
+	v.from.register(a, cmd)
 	settings.Register(fs, &flags)
 	fs.Lookup("vary").Usage = "then run with these sources of difference varied, too: is it the same outside of dettrace? all, or names with commas, - in front of one takes it out"
 	for _, name := range unusedByVerify() {
