@@ -107,6 +107,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	p := &verify.Program{
 		Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Image: t.spec.Image, Store: t.spec.Store,
 		Env: a.Host.Env, EnvKeep: t.spec.HostEnvNames, EnvAll: flags.EnvHost, Dir: t.dir, Workdir: t.spec.Workdir,
+		Files: settings.ReadFiles(t.flags),
 	}
 	p.Only = settings.GuestPaths(v.only, p.Workdir)
 	ctx := t.ctx

@@ -100,6 +100,23 @@ func Absolute(args []string, spec run.Spec, f Flags, host Host) []string {
 	return out
 }
 
+// ReadFiles are the files of the host that a run with these flags, as Absolute gives
+// them, reads besides image and inputs.
+func ReadFiles(args []string) (files []string) {
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		switch name {
+		case "secret":
+			if _, file, ok := strings.Cut(value, "="); ok {
+				files = append(files, file)
+			}
+		case "stdin", "stdin-replay", "schedule":
+			files = append(files, value)
+		}
+	}
+	return files
+}
+
 // Pinned are the flags args ("--NAME=VALUE") with which a run started in the
 // same directory is the one that spec describes, also at another time.
 func Pinned(args []string, spec run.Spec, f Flags) []string {

@@ -43,6 +43,13 @@ func TestAbsolute(t *testing.T) {
 	}
 }
 
+func TestReadFiles(t *testing.T) {
+	got := ReadFiles([]string{"--image=dir:/a", "--stdin=/b", "--env=C=/c", "--secret=D", "--secret=E=/e", "--schedule=/f", "--stdin-replay=/g"})
+	if want := []string{"/b", "/e", "/f", "/g"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestAbsoluteProfile: a profile has paths and a time of the directory that the run is
 // started in.
 func TestAbsoluteProfile(t *testing.T) {

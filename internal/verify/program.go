@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,7 @@ type Program struct {
 	EnvAll  bool     // the guest gets Env: nothing in it is perturbed
 	Image   string   // as run.Spec has it; given to the runs as a copy, too
 	Store   string
+	Files   []string     // other files that the runs read; given to them where they are
 	Workdir string       // of the command, in the guest
 	Dir     *scratch.Dir // for files between us and the runs; the caller's to remove
 	Only    []string     // guest paths (globs) to compare; none: all
@@ -235,6 +237,11 @@ func (p *Program) otherUser(ctx context.Context, h *perturb.Host, dir string, an
 	case !anybody:
 		return stay("it may not be able to read the image")
 	}
+	for _, name := range p.Files {
+		if !forEverybody(name) {
+			return stay("it may not be able to read " + name)
+		}
+	}
 	self := filepath.Join(dir, "dettrace")
 	if err := copyFile(p.Self, self); err != nil {
 		return "", err
@@ -264,6 +271,27 @@ func (p *Program) otherUser(ctx context.Context, h *perturb.Host, dir string, an
 		return stay(fmt.Sprintf("its containers do not start here (%v)", err))
 	}
 	return self, nil
+}
+
+// forEverybody reports whether the modes of a file and of the directories above it let
+// everybody read it.
+func forEverybody(name string) bool {
+	file, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return false
+	}
+	may := func(p string, what fs.FileMode) bool {
+		info, err := os.Stat(p)
+		return err == nil && info.Mode()&what != 0
+	}
+	for _, dir := range []string{filepath.Dir(name), filepath.Dir(file)} {
+		for ; dir != "/"; dir = filepath.Dir(dir) {
+			if !may(dir, 0o001) {
+				return false
+			}
+		}
+	}
+	return may(file, 0o004)
 }
 
 func copyFile(from, to string) error {

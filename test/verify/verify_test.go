@@ -232,6 +232,20 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestPrivateInput: a file that only its owner can read is no trouble for the run as
+// another user.
+func TestPrivateInput(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "private")
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(file, []byte("in\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	r := do(t, "verify", "-n", "3", "--stdin", file, "--", "grep", "in")
+	if r.Status != 0 || !strings.HasPrefix(r.Stdout, "same: 3 runs") || !strings.Contains(r.Stderr, "note: no other user: ") {
+		t.Errorf("status %d\n%s%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
 // nextRun waits until a run has opened a FIFO as its input, and puts another FIFO in its
 // place for the run after it. An open waits for the one at the other end.
 func nextRun(t *testing.T, fifo string) *os.File {
