@@ -152,6 +152,10 @@ func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags)
 	case v.diffoscope && v.json:
 		return errors.New("--diffoscope and --json: one of them")
 	}
+	// Before anything is run; the runs inside do not have it.
+	if _, err := settings.VaryPlan(flags); err != nil {
+		return err
+	}
 	if v.diffoscope {
 		if _, err := exec.LookPath("diffoscope"); err != nil {
 			return hint.With(fmt.Errorf("--diffoscope: %w", err), "apt install diffoscope, or leave the flag away: differences are shown in any case")
@@ -177,7 +181,7 @@ func (a App) elsewhere(ctx context.Context, r *verify.Result, v *verify.Program,
 	p := &explain.Program{Self: v.Self, Flags: v.Flags, Inputs: v.Inputs, Command: v.Command, Dir: dir, Only: v.Only}
 	o := explain.Options{Sources: vary.Names(), Seed: seed, Jobs: 1, Causes: 4}
 	if flags.Vary != "" {
-		plan, err := vary.Parse(flags.Vary, seed)
+		plan, err := settings.VaryPlan(flags)
 		if err != nil {
 			return err
 		}

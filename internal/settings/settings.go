@@ -175,17 +175,27 @@ func setNumbers(s *run.Spec, f Flags, _ Host) (err error) {
 	if s.SpinLimit, err = parseTimeout("--spin-limit", f.SpinLimit); err != nil {
 		return err
 	}
-	if f.Vary != "" {
-		seed, err := parseSeed("--vary-seed", f.VarySeed)
-		if err != nil {
-			return err
-		}
-		if s.Vary, err = vary.Parse(f.Vary, seed); err != nil {
-			return err
-		}
+	if s.Vary, err = VaryPlan(f); err != nil {
+		return err
 	}
 	s.Timeout, err = parseTimeout("--timeout", f.Timeout)
 	return err
+}
+
+// VaryPlan is what --vary means, nil without it.
+func VaryPlan(f Flags) (vary.Plan, error) {
+	if f.Vary == "" {
+		return nil, nil
+	}
+	seed, err := parseSeed("--vary-seed", f.VarySeed)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := vary.Parse(f.Vary, seed)
+	if c := plan.Of(vary.Schedule); err == nil && c != nil && !c.Whole() {
+		return nil, hint.With(errors.New("--vary schedule: all of it or nothing"), "--save-schedule FILE writes its events; a file with some of them is a schedule, too (--schedule FILE)")
+	}
+	return plan, err
 }
 
 // setCPU checks that the host's CPU has what the guest is shown.
