@@ -41,6 +41,7 @@ type buildFlags struct {
 	report     string
 	listInputs string
 	verbose    bool
+	progress   string
 }
 
 func (a App) buildCommand(status *int) *cobra.Command {
@@ -94,6 +95,8 @@ Exit status: the command's of the build that failed, 125 failure of dettrace.`,
 	fs.BoolVar(&f.failures, "cache-failures", false, "store builds that failed, too")
 	fs.BoolVar(&f.explain, "explain-miss", false, "say on standard error why no stored result could be used")
 	settings.RegisterCache(fs, &f.CacheFlags)
+	fs.StringVar(&f.progress, "progress", "auto", "`HOW` to show how far a run is, on standard error: auto (a line, on a terminal), plain, json or none")
+	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(settings.ProgressModes(), cobra.ShellCompDirectiveNoFileComp))
 	fs.BoolVar(&f.verbose, "verbose", false, "say more on standard error")
 	fs.SortFlags = false
 	_ = cmd.MarkFlagDirname("cache-dir")
@@ -405,7 +408,7 @@ func (b *builder) spec(one buildfile.Build) (run.Spec, error) {
 	host := b.a.Host
 	host.Dir = b.dir
 	flags := one.Flags
-	flags.Store, flags.Verbose = b.store, b.f.verbose
+	flags.Store, flags.Verbose, flags.Progress = b.store, b.f.verbose, b.f.progress
 	for _, n := range one.Needs {
 		outputs := b.placed[n.Build]
 		if len(outputs) == 0 {

@@ -8,12 +8,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dettrace/internal/buildfile"
 	"dettrace/internal/hint"
+	"dettrace/internal/progress"
 	"dettrace/internal/run"
 	"dettrace/internal/scratch"
 	"dettrace/internal/settings"
@@ -29,7 +32,25 @@ type trials struct {
 	spec    run.Spec
 	flags   []string // of run, with absolute paths; without those of inputs
 	command []string
+	runs    atomic.Int64 // begun
 	end     func()
+}
+
+// begun counts a run.
+func (t *trials) begun() { t.runs.Add(1) }
+
+// follow tells, as --progress says, how many runs have begun of so many, 0 if nobody
+// knows, until stop is called; what a says meanwhile goes beside it.
+func (a *App) follow(t *trials, how string, of int) (stop func(), err error) {
+	mode, columns, err := settings.Progress(how, a.Host)
+	if err != nil || mode == "" || mode == progress.None {
+		return func() {}, err
+	}
+	p := progress.New(a.Host.Stderr, mode, columns)
+	a.Host.Stderr = p.Beside(a.Host.Stderr)
+	return sync.OnceFunc(p.Follow(func(seconds float64) progress.Sample {
+		return progress.Runs{Run: t.runs.Load(), Of: int64(of), Seconds: seconds}
+	})), nil
 }
 
 // trials prepares runs of what flags and args say, or of a build of a file. The
@@ -126,7 +147,7 @@ func (b *buildOf) register(a App, cmd *cobra.Command) {
 
 // beside are the flags of run that may stand beside --file.
 func beside() []string {
-	return []string{"store", "timeout", "spin-limit", "no-fast-paths", "vary", "vary-seed"}
+	return []string{"store", "timeout", "spin-limit", "no-fast-paths", "vary", "vary-seed", "progress"}
 }
 
 func (b buildOf) check(fs *pflag.FlagSet, args []string) error {

@@ -123,7 +123,13 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 	}
 	defer t.end()
 	p := &explain.Program{Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Dir: t.dir.Path, Only: settings.GuestPaths(e.only, t.spec.Workdir)}
+	stop, err := a.follow(t, flags.Progress, 0)
+	if err != nil {
+		return exitTrouble, err
+	}
+	p.Begun = t.begun
 	r, err := explain.Explain(t.ctx, p, e.options)
+	stop()
 	if errors.Is(err, run.ErrInterrupted) {
 		return 130, err
 	}

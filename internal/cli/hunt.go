@@ -72,7 +72,7 @@ Exit status: 0 no schedule failed, 1 one did, 125 failure of dettrace.`,
 
 // unusedByHunt are the flags of run that make no sense for many runs.
 func unusedByHunt() []string {
-	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "schedule-seed", "schedule", "vary", "vary-seed", "record", "on-failure", "log", "trace", "report", "list-inputs", "progress", "timing", "verbose", "quiet"}
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "schedule-seed", "schedule", "vary", "vary-seed", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet"}
 }
 
 func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (int, error) {
@@ -85,11 +85,17 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 	}
 	defer t.end()
 	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Command: args, Dir: t.dir.Path}
+	stop, err := a.follow(t, flags.Progress, 0)
+	if err != nil {
+		return run.ExitFailure, err
+	}
+	p.Begun = t.begun
 	f, err := hunt.Hunt(t.ctx, h.options, p.Run, func(t hunt.Trial) {
 		if t.Failed && h.options.Shrinks > 0 {
 			a.say("schedule seed %d fails: %s; shrinking", t.Seed, t.Outcome.How())
 		}
 	})
+	stop()
 	if errors.Is(err, run.ErrInterrupted) {
 		return 130, err
 	}

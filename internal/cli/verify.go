@@ -92,7 +92,7 @@ that it is the same in dettrace and different elsewhere.`,
 
 // unusedByVerify are the flags of run that make no sense for runs that are compared.
 func unusedByVerify() []string {
-	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "save-schedule", "record", "on-failure", "log", "trace", "report", "list-inputs", "progress", "timing", "verbose", "quiet", "messages", "state-dir"}
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "save-schedule", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet", "messages", "state-dir"}
 }
 
 func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, args []string) (int, error) {
@@ -110,6 +110,16 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 		Files: settings.ReadFiles(t.flags),
 	}
 	p.Only = settings.GuestPaths(v.only, p.Workdir)
+	of := v.runs
+	if flags.Vary != "" || v.against != "" {
+		of = 0 // as many as it takes
+	}
+	stop, err := a.follow(t, flags.Progress, of)
+	if err != nil {
+		return exitTrouble, err
+	}
+	defer stop()
+	p.Begun = t.begun
 	ctx := t.ctx
 	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
 		for _, n := range o.Notes {
@@ -119,6 +129,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	if err == nil && r.Result == verify.Same {
 		err = a.elsewhere(ctx, &r, p, flags, v)
 	}
+	stop()
 	if errors.Is(err, run.ErrInterrupted) {
 		return 130, err
 	}
@@ -178,7 +189,7 @@ func (a App) elsewhere(ctx context.Context, r *verify.Result, v *verify.Program,
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	p := &explain.Program{Self: v.Self, Flags: v.Flags, Inputs: v.Inputs, Command: v.Command, Dir: dir, Only: v.Only}
+	p := &explain.Program{Self: v.Self, Flags: v.Flags, Inputs: v.Inputs, Command: v.Command, Dir: dir, Only: v.Only, Begun: v.Begun}
 	o := explain.Options{Sources: vary.Names(), Seed: seed, Jobs: 1, Causes: 4}
 	if flags.Vary != "" {
 		plan, err := settings.VaryPlan(flags)

@@ -29,6 +29,7 @@ type Program struct {
 	Dir     string        // for files between us and the runs; the caller's to remove
 	Only    []string      // guest paths (globs) that count; none: all
 	Jobs    chan struct{} // as many runs at once as it has room
+	Begun   func()        // told of each run, by several goroutines; may be nil
 	runs    atomic.Int64
 	// orders are the decisions of schedules by seed. Whole schedules are varied
 	// one after the other, and before parts of them.
@@ -103,6 +104,9 @@ func (p *Program) Run(ctx context.Context, plan vary.Plan, keep, trace bool) (*S
 	defer errs.Close() // written without a buffer
 	p.Jobs <- struct{}{}
 	defer func() { <-p.Jobs }()
+	if p.Begun != nil {
+		p.Begun()
+	}
 	r := rerun.Run{Path: p.Self, Args: args, Report: s.file("report"), Stdout: out, Stderr: errs}
 	status, rep, err := r.Do(ctx)
 	b, rerr := os.ReadFile(s.file("stderr"))

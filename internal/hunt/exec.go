@@ -21,6 +21,7 @@ type Program struct {
 	Flags   []string // of run, that all runs have
 	Command []string
 	Dir     string // for files between us and the runs; the caller's to remove
+	Begun   func() // told of each run, by several goroutines; may be nil
 	n       atomic.Int64
 }
 
@@ -55,6 +56,9 @@ func (p *Program) Run(ctx context.Context, seed uint64, s *schedule.File) (Outco
 		}
 	}()
 	both := rerun.NewDigest() // one for both streams: in the order of writing
+	if p.Begun != nil {
+		p.Begun()
+	}
 	one := rerun.Run{
 		Path: p.Path, Args: append([]string{"--save-schedule", saved, "--messages", messages}, line[2:]...),
 		Report: reported, Stdout: both, Stderr: both,

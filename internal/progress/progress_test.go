@@ -83,3 +83,15 @@ func TestTaken(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestRuns: many runs, of a number that is known or not.
+func TestRuns(t *testing.T) {
+	var out bytes.Buffer
+	p := New(&out, Plain, nil)
+	for _, s := range []Runs{{Run: 2, Of: 5, Seconds: 3}, {Run: 6, Of: 5, Seconds: 9}, {Run: 7, Seconds: 10}} {
+		p.Show(s)
+	}
+	if got := out.String(); got != "dettrace: run 2 of 5, 3 s\ndettrace: run 6, 9 s\ndettrace: run 7, 10 s\n" {
+		t.Errorf("%q", got)
+	}
+}

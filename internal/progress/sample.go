@@ -30,6 +30,24 @@ func (s State) text() string {
 	return strings.Join(append(parts, fmt.Sprintf("%.0f s", s.Seconds)), ", ")
 }
 
+// Runs is a Sample of a command that makes many runs.
+type Runs struct {
+	Run     int64   `json:"run"`          // begun so far
+	Of      int64   `json:"of,omitempty"` // 0: nobody knows
+	Seconds float64 `json:"wall_seconds"`
+}
+
+func (s Runs) seconds() float64 { return s.Seconds }
+
+func (s Runs) since(Sample) Sample { return s }
+
+func (s Runs) text() string {
+	if s.Of < s.Run { // a difference is looked at in further runs
+		return fmt.Sprintf("run %d, %.0f s", s.Run, s.Seconds)
+	}
+	return fmt.Sprintf("run %d of %d, %.0f s", s.Run, s.Of, s.Seconds)
+}
+
 // Taken is a Sample of an image that is taken in.
 type Taken struct {
 	Image     string  `json:"image"`

@@ -40,6 +40,7 @@ type Program struct {
 	Workdir string       // of the command, in the guest
 	Dir     *scratch.Dir // for files between us and the runs; the caller's to remove
 	Only    []string     // guest paths (globs) to compare; none: all
+	Begun   func()       // told of each run; may be nil
 	runs    int
 }
 
@@ -124,6 +125,9 @@ func (o *Outcome) file(name string) string { return filepath.Join(o.dir, name) }
 
 // do makes the run and reads its results.
 func (p *Program) do(ctx context.Context, h perturb.Host, self, dir string, args []string, o *Outcome) (err error) {
+	if p.Begun != nil {
+		p.Begun()
+	}
 	r := rerun.Run{Path: self, Args: args, Env: p.Env, Dir: dir, Report: o.file("report")}
 	if h.Umask >= 0 {
 		if r.Wrap, err = h.Argv(p.Self, nil); err != nil {
