@@ -238,5 +238,6 @@ func (h Host) shiftClock() {
 		return
 	}
 	offsets := fmt.Sprintf("monotonic %d 0\nboottime %d 0\n", h.Clock, h.Clock)
-	_ = os.WriteFile("/proc/thread-self/timens_offsets", []byte(offsets), 0)
+	// The thread's directory as one of a process: that as a thread's lacks the file.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()), []byte(offsets), 0)
 }

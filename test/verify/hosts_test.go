@@ -1,0 +1,84 @@
+package verify
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/perturb"
+)
+
+// The other machines of verify are other machines: what a program that is no guest
+// sees differs in each way that is claimed.
+func TestHosts(t *testing.T) {
+	const look = `umask; nice; ulimit -Sn; ulimit -Ss; cat /proc/self/oom_score_adj
+grep Cpus_allowed_list /proc/self/status | cut -f2; id -u; cut -d. -f1 /proc/uptime`
+	see := func(argv ...string) (umask, nice, files, stack, oom, cpu, uid, uptime int) {
+		t.Helper()
+		c := exec.Command(argv[0], argv[1:]...)
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		list := strings.ReplaceAll(string(out), "unlimited", "1000000000")
+		if i := strings.IndexByte(list, '-'); i > 0 { // a range of CPUs, natively
+			list = list[:i] + list[i+strings.IndexByte(list[i:], '\n'):]
+		}
+		if _, err := fmt.Sscanf(list, "%o\n%d\n%d\n%d\n%d\n%d\n%d\n%d\n", &umask, &nice, &files, &stack, &oom, &cpu, &uid, &uptime); err != nil {
+			t.Fatalf("%v: %q", err, out)
+		}
+		return
+	}
+	_, _, plainFiles, plainStack, _, _, plainUID, _ := see("/bin/sh", "-c", look)
+	var may unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		t.Fatal(err)
+	}
+	root := os.Geteuid() == 0
+	for _, h := range perturb.Hosts(4)[1:] {
+		wantUID, wantClock := plainUID, 0
+		if root {
+			wantClock = int(h.Clock)
+			if h.User != 0 {
+				wantUID = h.User
+			}
+		} else {
+			h.User = 0 // only root can become somebody
+		}
+		argv, err := h.Argv(theLab.Kit.Dettrace, []string{"/bin/sh", "-c", look})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var up unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+			t.Fatal(err)
+		}
+		umask, nice, files, stack, oom, cpu, uid, uptime := see(argv...)
+		if umask != h.Umask || nice != h.Nice || files != min(plainFiles, int(h.Files)) || stack != min(plainStack, int(h.Stack>>10)) || oom != h.OOM || uid != wantUID {
+			t.Errorf("%s: umask %o, nice %d, %d files, stack of %d KiB, oom_score_adj %d, uid %d", h.Name, umask, nice, files, stack, oom, uid)
+		}
+		if n := nth(&may, h.CPU); cpu != n {
+			t.Errorf("%s: on CPU %d, not %d", h.Name, cpu, n)
+		}
+		if gain := uptime - int(up.Sec); gain < wantClock-1 || wantClock == 0 && gain > 1000 {
+			t.Errorf("%s: up for %d s more than the host, not %d", h.Name, gain, wantClock)
+		}
+	}
+}
+
+// nth is a CPU of those that we may use, counted round and round.
+func nth(may *unix.CPUSet, n int) int {
+	n %= may.Count()
+	for cpu := 0; ; cpu++ {
+		if may.IsSet(cpu) {
+			if n == 0 {
+				return cpu
+			}
+			n--
+		}
+	}
+}
