@@ -34,7 +34,7 @@ func handlers() map[string]handler {
 	add(sysMemfdCreate, "memfd_create")
 	add(sysMadvise, "madvise")
 	add(passCall, "lseek", "ftruncate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync",
-		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1", "epoll_ctl",
+		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
@@ -81,6 +81,7 @@ func handlers() map[string]handler {
 	add(sysTimerDelete, "timer_delete")
 	// waiting
 	add(sysPoll, "poll", "ppoll", "select", "pselect6")
+	add(sysEpollCtl, "epoll_ctl")
 	add(sysEpollWait, "epoll_wait", "epoll_pwait", "epoll_pwait2")
 	add(sysSignalfd, "signalfd", "signalfd4")
 	add(sysFutex, "futex")

@@ -40,26 +40,42 @@ func (k *Kernel) pollReady(f *file, events int16) (ready, quiet bool) {
 	return false, true
 }
 
-// hidesHup takes POLLHUP out of what poll(2) or ppoll(2), which v lets the kernel
-// do, will say of the TCP sockets in s that have not hung up.
-func (k *Kernel) hidesHup(t *Task, s *pollSpec, v verdict) verdict {
+// refused reports whether f is a TCP socket whose connect(2) was refused, which it
+// was told or will be.
+func (k *Kernel) refused(f *file) (s *inet.Socket, ok bool) {
+	s = k.inetOf(f)
+	return s, s != nil && s.Stream() && s.State == inet.Refused
+}
+
+// refusedEvents are what it polls besides: both directions have ended (tcp_reset).
+const refusedEvents = unix.POLLIN | pollRdNorm | unix.POLLOUT | pollWrNorm | unix.POLLRDHUP
+
+const pollRdNorm, pollWrNorm = 0x40, 0x100 // asm-generic/poll.h
+
+// asTCP changes what poll(2) or ppoll(2), which v lets the kernel do, will say of the
+// TCP sockets in s: POLLHUP does not belong to those that have not hung up, and
+// more than that to those that were refused.
+func (k *Kernel) asTCP(t *Task, s *pollSpec, v verdict) verdict {
 	if s.sets || k.inet.Empty() {
 		return v
 	}
 	any := false
 	for _, p := range s.fds {
 		f := k.file(t, p.n)
-		any = any || f.class == fdSocket && f.ready(0) && k.openTCP(&f) // 0: only what is told unasked
+		if !any && f.class == fdSocket && f.ready(0) { // 0: only what is told unasked
+			_, refused := k.refused(&f)
+			any = refused || k.openTCP(&f)
+		}
 		f.close()
 	}
 	if !any {
 		return v
 	}
-	return t.atEnd(v, k.hideHup)
+	return t.atEnd(v, k.pollTCP)
 }
 
-// hideHup does that at the exit of the call.
-func (k *Kernel) hideHup(t *Task) {
+// pollTCP does that at the exit of the call.
+func (k *Kernel) pollTCP(t *Task) {
 	const size, revents = 8, 6 // struct pollfd
 	left, at := t.result(), t.arg(0)
 	for n := t.arg(1); n > 0 && left > 0; n, at = n-1, at+size {
@@ -72,8 +88,16 @@ func (k *Kernel) hideHup(t *Task) {
 		if fd < 0 || got&unix.POLLHUP == 0 {
 			continue
 		}
-		f := k.file(t, int(fd))
-		if got &^= unix.POLLHUP; k.openTCP(&f) {
+		f, before := k.file(t, int(fd)), got
+		if s, refused := k.refused(&f); refused {
+			got |= refusedEvents & binary.LittleEndian.Uint16(b[4:])
+			if s.Err != 0 {
+				got |= unix.POLLERR
+			}
+		} else if k.openTCP(&f) {
+			got &^= unix.POLLHUP
+		}
+		if got != before {
 			binary.LittleEndian.PutUint16(b[revents:], got)
 			t.write(at, b[:])
 			if got == 0 {

@@ -13,6 +13,10 @@ func sysAccept(k *Kernel, t *Task) verdict {
 		f.close()
 		return pass // EBADF, ENOTSOCK
 	}
+	if t.callNr == unix.SYS_ACCEPT4 && uint32(t.arg(3))&^(unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) != 0 {
+		f.close()
+		return t.fail(unix.EINVAL) // before anything is waited for
+	}
 	s := k.inetOf(&f)
 	if s == nil {
 		return k.untilReady(t, &f, unix.POLLIN, "a connection")

@@ -97,7 +97,7 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 
 // pollNow lets the kernel answer with a timeout of zero.
 func (k *Kernel) pollNow(t *Task, s *pollSpec) verdict {
-	return k.hidesHup(t, s, k.pollAtOnce(t, s))
+	return k.asTCP(t, s, k.pollAtOnce(t, s))
 }
 
 // pollAtOnce is pollNow for all but TCP sockets. Calls that write the remaining time
@@ -306,6 +306,21 @@ func sysEpollWait(k *Kernel, t *Task) verdict {
 		t.restart = restart{nr: nr, deadline: satAdd(k.Now(), ns), set: true}
 	}
 	return k.epollWait(t, w, timed)
+}
+
+// epoll_ctl(2) refuses files that need no waiting; those of a FUSE mount can be polled.
+func sysEpollCtl(k *Kernel, t *Task) verdict {
+	var event [12]byte // struct epoll_event; its EFAULT comes first, and then those of the set
+	if t.intArg(1) != unix.EPOLL_CTL_ADD || !t.read(t.arg(3), event[:]) {
+		return pass
+	}
+	set, f := k.file(t, t.intArg(0)), k.file(t, t.intArg(2))
+	defer set.close()
+	defer f.close()
+	if set.class == fdBad || f.class != fdTree || f.status()&unix.O_PATH != 0 {
+		return pass
+	}
+	return t.fail(unix.EPERM)
 }
 
 // epollTerminal reports whether t, in a run with a terminal, looks for input of one
