@@ -8,10 +8,7 @@ import (
 // What poll(2), epoll_ctl(2) and accept4(2) say of files, of wrong flags and of a refused
 // connection is what they say natively.
 func TestPollAsNatively(t *testing.T) {
-	python, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		t.Skip("no python3")
-	}
+	python := needPython(t)
 	const program = `
 import ctypes, os, select, socket
 libc = ctypes.CDLL(None, use_errno=True)

@@ -5,12 +5,20 @@ import (
 	"testing"
 )
 
+// needPython skips a test where its program cannot run; CI installs python3.
+func needPython(t *testing.T) (path string) {
+	t.Helper()
+	path, err := exec.LookPath("/usr/bin/python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	return path
+}
+
 // What is typed at a pty's master without blocking has its echo at once: the
 // work queue that makes it has no moment of its own.
 func TestEchoOfNonblockingWrite(t *testing.T) {
-	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
-		t.Skip("no python3")
-	}
+	needPython(t)
 	const program = `
 import os, pty, time
 pid, m = pty.fork()
@@ -38,9 +46,7 @@ os.kill(pid, 9)
 // The same where nobody has opened the slave yet, as a parent right after
 // forkpty(3). That dettrace looks at it shows neither in hang-ups nor in numbers.
 func TestEchoBeforeSlaveIsOpen(t *testing.T) {
-	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
-		t.Skip("no python3")
-	}
+	needPython(t)
 	const program = `
 import collections, fcntl, os, struct
 seen = collections.Counter()
@@ -81,9 +87,7 @@ for k in sorted(seen.items()):
 // FIONREAD of a terminal counts all that was written before it, in pieces and also
 // behind what is unread, while somebody has the other side and when nobody has.
 func TestTerminalIsCountedWhole(t *testing.T) {
-	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
-		t.Skip("no python3")
-	}
+	needPython(t)
 	const program = `
 import collections, fcntl, os, pty, struct, termios, tty
 count = lambda fd: struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"    "))[0]
