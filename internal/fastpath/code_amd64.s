@@ -171,7 +171,7 @@ finish:
 	JMP  CX
 
 	// stat: the fields that kernel.normaliseTree corrects. A call that leaves
-	// after it was made is made again, so its path must not be in its buffer.
+	// after it was made is made again, so its path must not reach into its buffer.
 stat2:
 	MOVQ R8, SAVED_R8(R11)
 	MOVQ SI, R8
@@ -185,6 +185,9 @@ stat:
 	SUBQ R8, CX
 	CMPQ CX, $144
 	JCS  other
+	CMPQ CX, $-4095
+	JCC  near
+getattr:
 	SYSCALL
 	MOVL $STATE, R11
 	CMPQ AX, $-14 // EFAULT: the beginning may have been written
@@ -255,15 +258,14 @@ null:
 	MOVQ CX, ST_TIMES+40(R8)
 	JMP  counted
 
-	// statfs: mostly fails, and only the errors are the kernel's. As with stat, the
-	// path must not be in the buffer.
+	// statfs: mostly fails, before the buffer is looked at, and only such errors are
+	// the kernel's. Else it is made again, so nothing is written to the guest's.
 fails:
-	MOVQ DI, CX
-	SUBQ SI, CX
-	CMPQ CX, $120
-	JCS  leave
+	MOVQ SI, SAVED_SI(R11)
+	LEAQ STATXBUF(R11), SI
 	SYSCALL
 	MOVL $STATE, R11
+	MOVQ SAVED_SI(R11), SI
 	CMPQ AX, $-14
 	JEQ  leave
 	TESTQ AX, AX
@@ -379,6 +381,8 @@ link2:
 	SUBQ R8, CX
 	CMPQ CX, DX
 	JCS  other
+	CMPQ CX, $-4095
+	JCC  near
 	JMP  link
 link3:
 	MOVQ R8, SAVED_R8(R11)
@@ -387,6 +391,8 @@ link3:
 	SUBQ R8, CX
 	CMPQ CX, R10
 	JCS  other
+	CMPQ CX, $-4095
+	JCC  near
 link:
 	SYSCALL
 	MOVL $STATE, R11
@@ -400,6 +406,38 @@ scan:
 	JEQ  other
 	DECQ CX
 	JMP  scan
+
+	// The path of one of these begins less than PATH_MAX before its buffer: does it
+	// end there, too? Whether it can be read at all symlink(2) tells, which reads its
+	// first path before it refuses an empty second.
+near:
+	ADDQ R8, CX
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ CX, DI
+	MOVL $EMPTY, SI
+	MOVL $88, AX // symlink
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ DI, CX
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	CMPQ AX, $-14
+	JEQ  other
+path:
+	CMPB (CX), $0
+	JEQ  ends
+	INCQ CX
+	CMPQ CX, R8
+	JNE  path
+	JMP  other
+ends:
+	MOVQ SAVED_AX(R11), AX
+	CMPQ AX, $89 // readlink
+	JEQ  link
+	CMPQ AX, $267 // readlinkat
+	JEQ  link
+	JMP  getattr
 
 	// Regular files of our file system, for class 8 directories, and pipes; others
 	// may block or hold what is the host's. Their type is asked with

@@ -111,3 +111,7 @@ func TestFastPathSignal(t *testing.T) { sameAsNative(t, "fastpath_signal") }
 
 // The counter while the signal by which it traps is blocked.
 func TestTSCBlocked(t *testing.T) { sameAsNative(t, "tsc_blocked") }
+
+// Calls that are made in the guest and then once more, which must not find their
+// path overwritten by the first answer.
+func TestFastPathOverlap(t *testing.T) { sameAsNative(t, "fastpath_overlap") }
