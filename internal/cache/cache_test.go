@@ -150,6 +150,29 @@ func TestNeverStored(t *testing.T) {
 	}
 }
 
+// A file that is written and looked at is never newer than the moment that
+// comes after, and one that is written then is.
+func TestSettled(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	changed := func() int64 {
+		must(t, os.WriteFile(file, []byte("x"), 0o644))
+		var st unix.Stat_t
+		must(t, unix.Stat(file, &st))
+		return st.Ctim.Nano()
+	}
+	for range 20 {
+		for range 10 {
+			changed()
+		}
+		before := changed()
+		at, err := settled()
+		must(t, err)
+		if after := changed(); before > at || after <= at {
+			t.Errorf("%d ns before, %d ns after", at-before, after-at)
+		}
+	}
+}
+
 // Every setting that a result depends on changes the key; others do not.
 func TestKey(t *testing.T) {
 	c, err := Open(t.TempDir(), 0)

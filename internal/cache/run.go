@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,9 +23,29 @@ type Options struct {
 // Runner is run.Run.
 type Runner func(context.Context, run.Spec) (run.Result, error)
 
-// settle is longer than any tick of the clock that the kernel takes file times
-// from (CONFIG_HZ=100).
-const settle = 20 * time.Millisecond
+// settled returns a moment, in ns since 1970: a file whose time is not after it
+// cannot change any more, once settled has returned, without another time.
+//
+// Files mostly have the time of the coarse clock, which moves in ticks, and late
+// on a busy virtual machine. But they may also be ahead of it: where somebody has
+// looked at the last time, the next is exact, and no file's time goes back
+// behind that (ktime_get_real_ts64_mg in kernel/time/timekeeping.c, Linux 6.13).
+func settled() (int64, error) {
+	var now, coarse unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
+		return 0, err
+	}
+	for range 1000 {
+		if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &coarse); err != nil {
+			return 0, err
+		}
+		if coarse.Nano() > now.Nano() {
+			return now.Nano(), nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return 0, errors.New("the host's clock does not advance")
+}
 
 // Run gives the stored result of spec, or makes and stores it. Everything that
 // goes wrong with the cache itself leads to a run as without one.
@@ -92,21 +113,18 @@ func (c *Cache) make(ctx context.Context, spec run.Spec, o Options, do Runner, k
 		return do(ctx, spec)
 	}
 	defer w.close()
-	// A file that changed before this moment cannot change once more without
-	// another time.
-	var start unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &start); err != nil {
+	start, err := settled()
+	if err != nil {
 		told("not stored: %v", err)
 		return do(ctx, spec)
 	}
-	time.Sleep(settle)
 	r := newRecorder(w)
 	spec.Record, spec.Digests = r.wrap, c.digestFile()
 	spec.Stdout = &frameWriter{spec.Stdout, 1, r.stdio}
 	spec.Stderr = &frameWriter{spec.Stderr, 2, r.stdio}
 	result, err := do(ctx, spec)
 	r.e.Stdio = r.done(r.stdio)
-	if why := r.unfit(result, err, o, start.Nano(), files); why != "" {
+	if why := r.unfit(result, err, o, start, files); why != "" {
 		told("not stored: %s", why)
 		return result, err
 	}
