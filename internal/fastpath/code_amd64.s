@@ -48,7 +48,7 @@
 #define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
 #define PATH      0x180f80
 #define FUTEXES   0x300
-#define FUTEX     0x308 // four of address and count
+#define FUTEX     0x400 // sixteen of address and count
 #define WAKES     0x350
 #define WAKE      0x358 // eight of address and count
 #define STDIO0    184
@@ -792,7 +792,7 @@ futex:
 	CMPQ WAKES(R11), $8
 	JCC  leave
 	MOVQ FUTEXES(R11), CX
-	CMPQ CX, $4
+	CMPQ CX, $16
 	JHI  leave
 	XORL AX, AX
 	MOVQ R8, SAVED_R8(R11)

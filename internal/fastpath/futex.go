@@ -10,10 +10,10 @@ type Waiters struct{ Addr, Count uint64 }
 
 const (
 	offFutexes  = 0x300 // number of Waiters; more than maxFutexes: not known
-	offFutex    = 0x308 // those
+	offFutex    = 0x400 // those
 	offWakes    = 0x350 // number of notes
 	offWake     = 0x358 // each the address and how many were woken
-	maxFutexes  = 4
+	maxFutexes  = 16
 	maxWakes    = 8
 	waitersSize = 16
 )

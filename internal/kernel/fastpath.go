@@ -105,9 +105,21 @@ func (k *Kernel) readNotes(t *Task) {
 	}
 }
 
+// futexView is what the region was last told of futexes: the queues of one
+// address space, as they were after so many changes.
+type futexView struct {
+	mm      *mmID
+	changes uint64
+}
+
 // publishFutexes tells the region who waits for futexes in t's address space.
 func (k *Kernel) publishFutexes(t *Task) {
-	const most = 16 // queues to look through at each resume
+	view := futexView{t.proc.mm, k.futexes.changes}
+	if k.futexView == view {
+		return
+	}
+	k.futexView = view
+	const most = 64 // queues to look through
 	var list [fastpath.MaxFutexes]fastpath.Waiters
 	n, known := 0, len(k.futexes.q) <= most
 	if known {
@@ -184,11 +196,19 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	}
 	var at, last *fastpath.Site
 	for _, s := range list {
-		if m.resumable(s) || k.occupied(t, s) {
+		if m.resumable(s) {
+			continue
+		}
+		waiting, free := k.occupants(t, s)
+		if !free {
 			continue
 		}
 		if !k.patch(t, s) {
 			return at // not ours to write: its calls stop
+		}
+		for _, o := range waiting {
+			o.regs.Rip = s.Done
+			o.rewrite()
 		}
 		last = s
 		if s.Addr == addr {
@@ -231,9 +251,10 @@ func (k *Kernel) replaceKnown(t *Task, start uint64) {
 	}
 }
 
-// occupied reports whether another thread stands inside the bytes of s, or at
-// their end, from where it may be sent back to repeat the call.
-func (k *Kernel) occupied(t *Task, s *fastpath.Site) bool {
+// occupants lists the threads besides t that wait in a call made at s, and can
+// go on in its stub. free is false if another one stands inside the bytes of s,
+// or at their end, from where it may be sent back to repeat the call.
+func (k *Kernel) occupants(t *Task, s *fastpath.Site) (waiting []*Task, free bool) {
 	for _, o := range k.order {
 		if o == t || o.proc.mm != t.proc.mm {
 			continue
@@ -243,13 +264,29 @@ func (k *Kernel) occupied(t *Task, s *fastpath.Site) bool {
 			if errors.Is(err, unix.ESRCH) {
 				continue // dead
 			}
-			return true
+			return nil, false
 		}
-		if r.Rip > s.Start && r.Rip <= s.End() {
-			return true
+		switch {
+		case r.Rip <= s.Start || r.Rip > s.End():
+		case r.Rip == s.Addr+2 && o.waitsAtEntry():
+			waiting = append(waiting, o)
+		default:
+			return nil, false
 		}
 	}
-	return false
+	return waiting, true
+}
+
+// waitsAtEntry reports that t stands at the entry of a call, waits for a futex
+// there, and nothing but t.regs remembers from where it came. One function
+// often makes all calls of futex(2), so in a program with threads somebody
+// nearly always waits there.
+func (t *Task) waitsAtEntry() bool {
+	if t.wait.futex == nil || t.onTurn == nil || t.onExit != nil || t.retrying {
+		return false
+	}
+	var c ptrace.CallInfo
+	return ptrace.GetCallInfo(t.tid, &c) == nil && c.Op == ptrace.InfoSeccomp
 }
 
 // knownSites are the sites at addrs of which t's memory has the bytes, and that

@@ -47,12 +47,15 @@ type futexPlace struct {
 type futexTable struct {
 	q   map[futexKey][]*futexWaiter
 	pis []*piState // locks that somebody waits for, oldest first
+
+	changes uint64 // how often somebody came or went
 }
 
 func (f *futexTable) init() { f.q = map[futexKey][]*futexWaiter{} }
 
 func (f *futexTable) add(w *futexWaiter) {
 	w.queued = true
+	f.changes++
 	f.q[w.key] = append(f.q[w.key], w)
 	if w.pi != nil {
 		w.pi.waiters++
@@ -67,6 +70,7 @@ func (f *futexTable) drop(w *futexWaiter) {
 		return
 	}
 	w.queued = false
+	f.changes++
 	if l := without(f.q[w.key], w); len(l) > 0 {
 		f.q[w.key] = l
 	} else {

@@ -189,6 +189,7 @@ type Kernel struct {
 	// them no more, and would not bear changes of a copy.
 	textsSeen []textSeen
 	vacated   bool
+	futexView futexView
 	// roomySignals is the limit of pending signals with which all that matter
 	// have room in their queue; none if the host's limit is low.
 	roomySignals rlimit

@@ -57,3 +57,33 @@ func TestFutexWakes(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestFutexOneSite: calls are answered within the guest although others wait in
+// calls made by the same instruction, and those go on from there.
+func TestFutexOneSite(t *testing.T) {
+	dir := compile(t, "futex_one_site")
+	want := `woken 0
+handled 4
+wake 0: 1
+wake 1: 0
+wake 2: 0
+wake 3: 0
+wake 4: 0
+wake 5: 1
+result 0: 0
+result 1: -4
+result 2: -4
+result 3: -4
+result 4: -110
+result 5: 0
+done`
+	for _, how := range []string{"register", "number"} {
+		t.Run(how, func(t *testing.T) {
+			args := []string{"-i", dir + ":/t", "--", "/t/futex_one_site", how}
+			sameLines(t, twice(t, args...), want)
+			if served := sameWithout(t, args...); served < 2500 {
+				t.Errorf("%d calls served", served)
+			}
+		})
+	}
+}
