@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/cpu"
 	"dettrace/internal/ptrace"
 )
 
@@ -39,6 +40,9 @@ func (e *ExecError) Unwrap() error { return e.Errno }
 // Boot seizes the guest's first process, arms the traps and the filter in it, and
 // replaces it with the command. The calling goroutine must be locked to its thread.
 func (k *Kernel) Boot(g Guest, filter []unix.SockFilter, argv, env []string) error {
+	if k.cfg.Machine.CPU.Name == cpu.HostName && k.cfg.Strict {
+		return &UncontrolledError{What: hostModel}
+	}
 	k.init = g.InitPid
 	if fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/pid", g.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		k.nsfd = fd

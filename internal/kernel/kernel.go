@@ -363,8 +363,13 @@ func (k *Kernel) refuse(t *Task, what string, errno error) {
 		}
 	}
 	k.stats.Refused = append(k.stats.Refused, Refusal{what, errnoName(errno), 1, t.proc.describe()})
+	k.uncontrolled("refused: " + what + ", by " + t.proc.describe())
+}
+
+// uncontrolled ends a strict run.
+func (k *Kernel) uncontrolled(what string) {
 	if k.cfg.Strict {
-		k.Stop(&UncontrolledError{What: "refused: " + what + ", by " + t.proc.describe()})
+		k.Stop(&UncontrolledError{What: what})
 	}
 }
 
@@ -375,7 +380,5 @@ func (k *Kernel) door(name string) {
 		}
 	}
 	k.stats.Doors = append(k.stats.Doors, name)
-	if k.cfg.Strict {
-		k.Stop(&UncontrolledError{What: "door used: " + name})
-	}
+	k.uncontrolled("door used: " + name)
 }

@@ -185,6 +185,7 @@ func (k *Kernel) mapText(t *Task, f *file) verdict {
 	}
 	if t.proc.interprets {
 		k.looks.leave(f.link(), sites)
+		k.uncontrolled("what " + f.link() + " can see of the host's CPU, mapped by " + t.proc.describe())
 		return pass
 	}
 	t.onExit = func(t *Task) {
@@ -359,7 +360,20 @@ func setNumber(r *ptrace.Regs, code []byte, v uint64) {
 	}
 }
 
-// VisibleCPU lists what the guest could see of the host's CPU.
+const hostModel = "features of the host's CPU (--cpu-model host)"
+
+// codeMade notes that t's process can run code that nobody looked through.
+func (k *Kernel) codeMade(t *Task) {
+	k.looks.made = true
+	k.uncontrolled("what code that the guest makes can see of the host's CPU, made by " + t.proc.describe())
+}
+
+// EveryCPU is what each guest can see of the host's CPU, whatever it runs.
+func EveryCPU() []string { return []string{"lsl of the CPU's segment", "size of signal frames"} }
+
+// VisibleCPU lists what the guest could see of the host's CPU. A strict run ends at
+// what is surely there to be seen; places that are not proved to be no instructions
+// are data nearly always (tables of OpenSSL), and listed only.
 func (k *Kernel) VisibleCPU() []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(k.looks.unproved)) {
@@ -382,7 +396,7 @@ func (k *Kernel) VisibleCPU() []string {
 		list = append(list, "cpuid, rdrand, rdseed, rdpid and xgetbv in code that the guest made while it ran")
 	}
 	if k.cfg.Machine.CPU.Name == cpu.HostName {
-		list = append(list, "features of the host's CPU (--cpu-model host)")
+		list = append(list, hostModel)
 	}
-	return append(list, "lsl of the CPU's segment", "size of signal frames")
+	return append(list, EveryCPU()...)
 }

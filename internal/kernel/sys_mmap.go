@@ -53,10 +53,15 @@ func sysMmap(k *Kernel, t *Task) verdict {
 			if f.class == fdTree {
 				return k.mapText(t, &f)
 			}
-			k.looks.made = k.looks.made || f.class == fdMem
+			if f.class == fdMem {
+				k.codeMade(t)
+			}
 		}
-	} else if prot&unix.PROT_WRITE != 0 && prot&unix.PROT_EXEC != 0 && flags&0xf == unix.MAP_PRIVATE && length < largeMapping {
-		return k.watchCode(t)
+	} else if prot&unix.PROT_WRITE != 0 && prot&unix.PROT_EXEC != 0 {
+		if flags&0xf == unix.MAP_PRIVATE && length < largeMapping {
+			return k.watchCode(t)
+		}
+		k.codeMade(t)
 	}
 	if length < largeMapping || length > stackTop {
 		return pass
@@ -91,7 +96,15 @@ func (k *Kernel) touchMapped(f *file) {
 	}
 }
 
-// mprotect(2), munmap(2) of what may be the region of the fast paths.
+// mprotect(2): memory becomes executable into which the guest may have written code.
+func sysMprotect(k *Kernel, t *Task) verdict {
+	if t.arg(2)&unix.PROT_EXEC != 0 {
+		k.codeMade(t)
+	}
+	return sysMunmap(k, t)
+}
+
+// munmap(2), and mprotect(2), of what may be the region of the fast paths.
 func sysMunmap(k *Kernel, t *Task) verdict {
 	if !k.vacate(t, t.arg(0), t.arg(1)) {
 		return t.fail(unix.ENOMEM)

@@ -44,7 +44,7 @@ const maxWatches = 16
 func (k *Kernel) watchCode(t *Task) verdict {
 	m := &t.proc.mm.fast
 	if m.watches >= maxWatches || k.cfg.Fast == nil || k.callAddr(t) == 0 {
-		k.looks.made = true
+		k.codeMade(t)
 		return pass
 	}
 	m.watches++
@@ -114,7 +114,7 @@ func (k *Kernel) firstCode(t *Task, si *ptrace.SigInfo) (bool, error) {
 			return true, err
 		}
 	}
-	k.looks.made = true // what it makes there from now on nobody looks through
+	k.codeMade(t) // what it makes there from now on nobody looks through
 	return true, nil
 }
 

@@ -49,6 +49,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if res.Status != 0 && !c.spec.Verbose {
 		c.refusals(o) // perhaps why
 	}
+	c.tellVisible(o.visible)
 	c.verbose(o)
 	c.printProfile(o)
 	res.Report, res.Learned = c.report(o, res, err), c.learned

@@ -3,10 +3,12 @@ package run
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"dettrace/internal/detfs"
 	"dettrace/internal/hint"
 	"dettrace/internal/image"
+	"dettrace/internal/kernel"
 	"dettrace/internal/output"
 	"dettrace/internal/report"
 	"dettrace/internal/store"
@@ -196,6 +198,19 @@ func (c *container) refusals(o outcome) { c.tellRefused(o.refusals()) }
 func (c *container) tellRefused(list []report.Refusal) {
 	for _, r := range list {
 		c.say("refused: %s: %s, %s, first by %s", r.What, r.Errno, report.Plural(r.Count, "time"), r.Where)
+	}
+}
+
+// tellVisible names what of the host's CPU this run could see beyond what every run
+// can: for --verbose, and at the end of a strict run, which it did not end.
+func (c *container) tellVisible(list []string) {
+	if !c.spec.Strict && !c.spec.Verbose {
+		return
+	}
+	for _, what := range list {
+		if !slices.Contains(kernel.EveryCPU(), what) {
+			c.say("note: can show the host's CPU: %s", what)
+		}
 	}
 }
 

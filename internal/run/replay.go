@@ -30,6 +30,7 @@ func Replay(spec Spec, was report.Report, src Source) (Result, error) {
 	if res.Status != 0 || c.spec.Verbose {
 		c.tellRefused(was.Uncontrolled)
 	}
+	c.tellVisible(was.VisibleCPU)
 	res.Report, res.Learned = was, c.learned
 	r := &res.Report
 	r.Image.Ref = spec.Image

@@ -67,7 +67,7 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.BoolVar(&f.Profile, "timing", false, "measure where the time goes: a table on standard error, and in the report")
 	fs.StringVar(&f.Messages, "messages", "", "write dettrace's own messages to `FILE` instead of standard error")
 	_ = fs.MarkHidden("messages") // fails only for a flag that does not exist; verify uses it
-	fs.BoolVar(&f.Strict, "strict", false, "end the run at the first thing that is not controlled: a refused call, a door that is used")
+	fs.BoolVar(&f.Strict, "strict", false, "end the run at the first thing that is not controlled: a refused call, a door that is used, code that can see the host's CPU")
 	fs.StringVar(&f.Progress, "progress", "auto", "`HOW` to show how far the run is, on standard error: auto (a line, on a terminal), plain, json or none")
 	fs.BoolVar(&f.Verbose, "verbose", false, "say more on standard error")
 	fs.BoolVarP(&f.Quiet, "quiet", "q", false, "say nothing but errors on standard error: neither what changed nor what repeats a run that failed")

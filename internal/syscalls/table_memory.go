@@ -31,7 +31,11 @@ func rowsMemory() []Row {
 				{[]Cond{{2, unix.PROT_EXEC | unix.PROT_WRITE, unix.PROT_EXEC | unix.PROT_WRITE}, {3, 0x4002f, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS}, {1, ^uint64(low32), 0}}, Look},
 				{[]Cond{{3, 0x4000f, unix.MAP_PRIVATE}, {1, ^uint64(low32), 0}}, Allow},
 			}}, true),
-		native(10, "mprotect", "The process's own pages."+noteFast).only(traceIf(fastPaths(0)), true),
+		native(10, "mprotect", "The process's own pages. What makes memory executable stops without being an event: code that the guest made may look at the CPU, which is reported."+noteFast).
+			only(Filter{Allow, []Rule{
+				{[]Cond{fastPaths(0)}, Trace},
+				{[]Cond{{2, unix.PROT_EXEC, unix.PROT_EXEC}}, Look},
+			}}, true),
 		native(11, "munmap", "The process's own pages."+noteFast).only(traceIf(fastPaths(0)), true),
 		// The heap lies behind a program at 0x400000 or at 0x555555554000
 		// (ELF_ET_DYN_BASE): below 4 GiB, or 3 GiB of heap, nothing stops.
