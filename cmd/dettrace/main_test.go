@@ -61,7 +61,7 @@ func scripts(t *testing.T, dir string) {
 		Condition: func(cond string) (bool, error) {
 			return cond == "root" && os.Geteuid() == 0, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "registry": serveRegistry, "push": push},
 		Setup: func(env *testscript.Env) error {
 			// The host's values that a run could learn are set here.
 			env.Setenv("HOSTVALUE", "from-the-host")

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,9 @@ func (a App) Main(ctx context.Context, args []string) int {
 	root.SetErr(a.Host.Stderr)
 	if cmd, err := root.ExecuteContextC(ctx); err != nil {
 		Complain(a.Host.Stderr, err)
-		if status == 0 {
+		if status == 0 && errors.Is(err, run.ErrInterrupted) {
+			status = run.ExitInterrupted
+		} else if status == 0 {
 			status = failureOf(cmd)
 		}
 	}

@@ -131,7 +131,7 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 	r, err := explain.Explain(t.ctx, p, e.options)
 	stop()
 	if errors.Is(err, run.ErrInterrupted) {
-		return 130, err
+		return run.ExitInterrupted, err
 	}
 	if err == nil && e.html != "" {
 		err = a.save(e.html, func(w io.Writer) error { return r.HTML(w) })

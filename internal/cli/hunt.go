@@ -97,7 +97,7 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 	})
 	stop()
 	if errors.Is(err, run.ErrInterrupted) {
-		return 130, err
+		return run.ExitInterrupted, err
 	}
 	if err != nil && !errors.Is(err, hunt.ErrNotRepeated) {
 		return run.ExitFailure, err

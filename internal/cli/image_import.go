@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"dettrace/internal/output"
 	"dettrace/internal/progress"
 	"dettrace/internal/report"
+	"dettrace/internal/run"
 	"dettrace/internal/settings"
 	"dettrace/internal/store"
 )
@@ -124,7 +127,13 @@ docker, podman or skopeo login stored. Plain http is for the loopback only.`,
 				f.Name = args[1]
 			}
 			return c.take(&f, args[0], func(s *store.Store) (exchange.Result, error) {
-				return exchange.Pull(cmd.Context(), s, args[0], f.Options)
+				ctx, end := c.a.interruptible(cmd.Context())
+				defer end(nil)
+				r, err := exchange.Pull(ctx, s, args[0], f.Options)
+				if err != nil && context.Cause(ctx) != nil {
+					err = context.Cause(ctx)
+				}
+				return r, err
 			})
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -151,6 +160,7 @@ func (c *imageCommand) take(f *importFlags, source string, do func(*store.Store)
 	}
 	stop := func() {}
 	f.Watch = func(b *store.Build) {
+		b.Interrupt = c.a.Interrupt
 		stop = progress.New(c.a.Host.Stderr, mode, columns).Follow(func(seconds float64) progress.Sample {
 			files, bytes := b.Progress()
 			return progress.Taken{Image: f.Name, Files: files, Bytes: bytes, Seconds: seconds}
@@ -158,6 +168,9 @@ func (c *imageCommand) take(f *importFlags, source string, do func(*store.Store)
 	}
 	r, err := do(s)
 	stop()
+	if errors.Is(err, store.ErrInterrupted) {
+		err = run.ErrInterrupted
+	}
 	if err != nil {
 		return err
 	}

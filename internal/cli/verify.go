@@ -131,7 +131,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	}
 	stop()
 	if errors.Is(err, run.ErrInterrupted) {
-		return 130, err
+		return run.ExitInterrupted, err
 	}
 	if err != nil {
 		return exitTrouble, err

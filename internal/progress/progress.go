@@ -29,12 +29,15 @@ type Sample interface {
 
 // State is a Sample of a run.
 type State struct {
-	Phase     string  `json:"phase"` // start, run, outputs
+	Phase     string  `json:"phase"` // start, run, outputs, commit
 	Processes int     `json:"processes"`
 	LogicalNS int64   `json:"logical_time_ns"` // since the start of the run
 	Stops     uint64  `json:"stops"`           // times that a thread was resumed
 	PerSecond float64 `json:"stops_per_second"`
 	Seconds   float64 `json:"wall_seconds"`
+	// Of the image that the run becomes, in phase commit: what was taken in.
+	Files int64 `json:"files,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // patience is the wall time without a word after the start: short work says nothing.

@@ -51,6 +51,11 @@ func TestPlainAndJSON(t *testing.T) {
 	if got := out.String(); got != "dettrace: run, 2 processes, logical time 1.500 s, 2000 stops/s, 2 s\n" {
 		t.Errorf("%q", got)
 	}
+	out.Reset()
+	p.Show(State{Phase: "commit", Processes: 1, Files: 1234, Bytes: 3 << 20, Seconds: 33})
+	if got := out.String(); got != "dettrace: commit, 1,234 files, 3 MiB, 33 s\n" {
+		t.Errorf("%q", got)
+	}
 	if p.Beside(&out) != &out {
 		t.Error("plain lines need no care of others")
 	}

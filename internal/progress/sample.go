@@ -19,6 +19,9 @@ func (s State) since(last Sample) Sample {
 
 func (s State) text() string {
 	parts := []string{s.Phase}
+	if s.Files > 0 {
+		return fmt.Sprintf("%s, %s, %s, %.0f s", s.Phase, report.Plural(int(s.Files), "file"), report.Bytes(s.Bytes), s.Seconds)
+	}
 	if s.Processes == 1 {
 		parts = append(parts, "1 process")
 	} else if s.Processes > 1 {

@@ -27,7 +27,17 @@ func (c *container) commit() (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	defer func() {
+		if errors.Is(err, store.ErrInterrupted) {
+			err = ErrInterrupted
+		}
+		err = errors.Join(err, b.Close())
+	}()
+	b.Interrupt = s.Interrupt
+	c.filled.Store(b)
+	c.enter(phaseCommit)
+	defer c.enter(phaseOutputs)
+	defer c.filled.Store(nil)
 	parent, err := c.base(st, b)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)

@@ -36,7 +36,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if ran {
 		err = c.finish(res.Status)
 		if err != nil {
-			res.Status = ExitFailure
+			res.Status = exitStatus(o, err)
 		}
 	}
 	if kerr := c.keepFailed(res.Status, err); kerr != nil {
@@ -80,7 +80,7 @@ func exitStatus(o outcome, err error) int {
 	case errors.Is(err, ErrTimeout), errors.Is(err, ErrSpin):
 		return ExitTimeout
 	case errors.Is(err, ErrInterrupted):
-		return 130
+		return ExitInterrupted
 	case errors.Is(err, kernel.ErrOutputClosed):
 		return 128 + int(unix.SIGPIPE)
 	case errors.As(err, &ee):

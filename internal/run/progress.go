@@ -7,6 +7,7 @@ const (
 	phaseStart   = "start"
 	phaseRun     = "run"
 	phaseOutputs = "outputs"
+	phaseCommit  = "commit"
 )
 
 // tellProgress shows how far the run is until the returned function is called.
@@ -19,6 +20,9 @@ func (c *container) tellProgress() (stop func()) {
 	s.Stdout, s.Stderr, s.Diag = p.Beside(s.Stdout), p.Beside(s.Stderr), p.Beside(s.Diag)
 	return p.Follow(func(seconds float64) progress.Sample {
 		st := progress.State{Phase: *c.phase.Load(), Seconds: seconds}
+		if b := c.filled.Load(); b != nil {
+			st.Files, st.Bytes = b.Progress()
+		}
 		if k := c.shown.Load(); k != nil {
 			now, procs, stops := k.Progress()
 			st.LogicalNS, st.Processes, st.Stops = now-c.began, procs, stops

@@ -21,9 +21,12 @@ func Replay(spec Spec, was report.Report, src Source) (Result, error) {
 	c := &container{spec: spec, src: src, settled: &was.Settings}
 	was.Settings.TimeoutSec = spec.Timeout.Seconds()
 	res := Result{Status: was.Exit.Status, Events: was.Events, LogicalNS: was.LogicalTimeNS}
+	c.enter(phaseOutputs)
+	quiet := c.tellProgress()
 	err := c.finish(res.Status)
+	quiet()
 	if err != nil {
-		res.Status = ExitFailure
+		res.Status = exitStatus(outcome{}, err)
 	} else {
 		c.closing(c.keeps(res.Status))
 	}

@@ -23,6 +23,7 @@ import (
 	"dettrace/internal/report"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
+	"dettrace/internal/store"
 	"dettrace/internal/syscalls"
 	"dettrace/internal/trace"
 	"dettrace/internal/vary"
@@ -49,9 +50,11 @@ type container struct {
 	trace *trace.Writer
 	phase atomic.Pointer[string]        // for people who wait
 	shown atomic.Pointer[kernel.Kernel] // once it runs
-	pipes []*os.File
-	mode  sandbox.IDMode
-	user  user
+	// filled is the image that the run becomes, while it does.
+	filled atomic.Pointer[store.Build]
+	pipes  []*os.File
+	mode   sandbox.IDMode
+	user   user
 
 	summary detfs.Summary
 	learned []detfs.Learned // per layer, if somebody asked

@@ -22,6 +22,7 @@ const (
 	ExitFailure       = 125
 	ExitNotExecutable = 126
 	ExitNotFound      = 127
+	ExitInterrupted   = 130
 )
 
 // Spec is everything a run depends on, already resolved: no defaults are

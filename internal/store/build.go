@@ -27,6 +27,9 @@ import (
 type Build struct {
 	Tree   *rootfs.Tree
 	Budget *rootfs.Budget
+	// Interrupt, if not nil, is closed when nobody wants the image any more: what
+	// fills the tree fails with ErrInterrupted then.
+	Interrupt <-chan struct{}
 
 	s    *Store
 	lock *os.File
@@ -42,6 +45,9 @@ type Build struct {
 	next   int
 	err    error
 }
+
+// ErrInterrupted ends a build whose Interrupt was closed.
+var ErrInterrupted = errors.New("interrupted")
 
 // job is the content of one file: all of it in first, or also in rest, whose
 // buffers go back to the pool.
@@ -145,6 +151,11 @@ func (b *Build) fail(err error) {
 }
 
 func (b *Build) failed() error {
+	select {
+	case <-b.Interrupt:
+		return ErrInterrupted
+	default:
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
@@ -181,6 +192,9 @@ func (b *Build) Content(n *rootfs.Node, r io.Reader) error {
 	b.jobs <- job{n: n, first: first, rest: rest}
 	for left > 0 {
 		c, err := readChunk(r, left)
+		if err == nil {
+			err = b.failed()
+		}
 		if err != nil {
 			b.fail(err) // the worker must not take the file for complete
 			return err

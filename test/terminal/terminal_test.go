@@ -328,3 +328,16 @@ func TestShellOnFailure(t *testing.T) {
 		t.Errorf("status %d, restored: %v, left: %v %v\n%s", status, p.Restored(), left, err, seen)
 	}
 }
+
+// A run that takes long shows one line on a terminal, which gives way at the end.
+func TestProgressLine(t *testing.T) {
+	c := tty.Command("--", "/bin/sh", "-c", "while :; do :; done")
+	c.Env = append(os.Environ(), "TERM=xterm")
+	p := lab.Sit(t, c)
+	p.Expect("\r\x1b[Krun, 1 process, logical time ")
+	p.Type("\x03") // ^C
+	status, seen := p.End()
+	if status != 130 || !strings.Contains(seen, "\r\x1b[Kdettrace: error: interrupted\r\n") {
+		t.Errorf("status %d\n%q", status, seen)
+	}
+}
