@@ -36,6 +36,7 @@ type Host struct {
 	OOM    int      `json:"oom_score_adj"`
 	Files  uint64   `json:"files"`  // soft limit of open files; 0: as it is
 	Stack  uint64   `json:"stack"`  // soft limit in bytes; 0: as it is
+	Small  bool     `json:"small"`  // no huge pages
 	Clock  int64    `json:"clock"`  // seconds by which the clocks since boot go fast; root only
 	User   int      `json:"user"`   // uid and gid; 0: as it is; root only
 	Pids   int      `json:"pids"`   // process ids to skip; root only
@@ -54,7 +55,7 @@ func Hosts(n int) []Host {
 	for i := 1; len(out) < n; i++ {
 		h := Host{
 			CPU: i, Nice: 5, OOM: 100 + i, Clock: int64(i) * 1_000_003, Pids: 1000 + 37*i,
-			Files: 512, Stack: 4 << 20, Copy: true,
+			Files: 512, Stack: 4 << 20, Small: i%2 == 1, Copy: true,
 			Env: []string{
 				"TZ=Asia/Kathmandu", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "TERM=vt52", "COLUMNS=43", "LINES=11",
 				"MALLOC_PERTURB_=77", "PYTHONHASHSEED=random", "PERTURBED=" + strings.Repeat("y", 333*i),
@@ -170,6 +171,9 @@ func (h Host) become(argv, env []string) error {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(h.OOM)), 0)
 	lower(unix.RLIMIT_NOFILE, h.Files)
 	lower(unix.RLIMIT_STACK, h.Stack)
+	if h.Small {
+		_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0)
+	}
 	if os.Geteuid() == 0 {
 		h.skipPids()
 		h.shiftClock()

@@ -236,6 +236,8 @@ func (s *stage) restrict() {
 			s.do("limit capabilities", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0, 0, 0).Allow[0] = uint16(unix.EINVAL)
 		}
 	}
+	// Else the guest could ask what the host's processes inherit.
+	s.do("allow huge pages", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
 	s.do("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	if cfg.Network {
 		s.confineUnix()

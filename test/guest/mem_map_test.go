@@ -1,6 +1,10 @@
 package guest
 
-import "testing"
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 // Mappings fail by the guest's memory, not by the host's.
 func TestMappings(t *testing.T) {
@@ -35,4 +39,21 @@ func TestMappings(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whether dettrace itself was started without huge pages is not shown.
+func TestHugePages(t *testing.T) {
+	dir := compile(t, "huge_pages")
+	args := []string{"-i", dir + ":/m", "--", "/m/huge_pages"}
+	want := "0 0 1 1\n"
+	sameLines(t, twice(t, args...), want)
+	was, err := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, uintptr(1-was), 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_THP_DISABLE, uintptr(was), 0, 0, 0)
+	sameLines(t, twice(t, args...), want)
 }
