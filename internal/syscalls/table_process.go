@@ -16,7 +16,7 @@ func rowsProcess() []Row {
 	clone.Filter = cloneFilter()
 	return []Row{
 		clone,
-		adjust(435, "clone3", noteFork+" Its arguments are in memory, so it always stops: read, checked as those of clone(2), and written back where no other thread can change them.").withErrno(unix.ENOSYS),
+		adjust(435, "clone3", noteFork+" Its arguments are in memory, so it always stops: they are checked as those of clone(2), and no other thread can change them then, but with `--allow threads-native`.").withErrno(unix.ENOSYS),
 		adjust(57, "fork", noteFork+noteRoom).only(Filter{Default: Look}, false),
 		adjust(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies."+noteRoom).only(Filter{Default: Look}, false),
 		counted(59, "execve", noteExec),

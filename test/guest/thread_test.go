@@ -87,3 +87,14 @@ done`
 		})
 	}
 }
+
+// A namespace is refused and reported, not only denied for want of a capability.
+func TestTimeNamespace(t *testing.T) {
+	dir := compile(t, "time_namespace")
+	args := []string{"-i", dir + ":/t", "--", "/t/time_namespace"}
+	sameLines(t, twice(t, args...), "EPERM\n")
+	const want = "not controlled: refused: clone3 of namespaces"
+	if r := sigLab.Run(t, append([]string{"--strict"}, args...)...); r.Status != 125 || !strings.Contains(r.Stderr, want) {
+		t.Errorf("status %d, no %q in\n%s", r.Status, want, r.Stderr)
+	}
+}
