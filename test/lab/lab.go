@@ -88,7 +88,10 @@ func DoWithin(t testing.TB, c *exec.Cmd, limit time.Duration) Result {
 		c.Stdout = &out
 	}
 	c.Stderr = &err
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	c.SysProcAttr.Setpgid = true
 	start := time.Now()
 	if e := c.Start(); e != nil {
 		t.Fatal(e)
