@@ -41,14 +41,25 @@ func (t *Task) hasBorn(k *Kernel) {
 }
 
 // crowded reports whether the guest's own limit may be why t cannot make another
-// process. Pid 1, and who has ended and was not waited for, count.
+// process. Pid 1, and who has ended and was not waited for, count; for
+// RLIMIT_NPROC those of t's real user.
 func (k *Kernel) crowded(t *Task) bool {
-	limit := ^t.proc.limits.processes.soft
+	limit, user := ^t.proc.limits.processes.soft, k.cred(t).uid
 	if limit >= k.cfg.Machine.MaxThreads()/2 && k.cfg.PidsMax == 0 {
 		return false // the kernel has not been told of it
 	}
-	n := uint64(len(k.order)) + 1
+	all, own := uint64(1), uint64(0)
+	if user == 0 {
+		own++ // pid 1
+	}
+	count := func(tid int) {
+		all++
+		if uid, _ := k.userIDs(tid); uid == user {
+			own++
+		}
+	}
 	for _, o := range k.order {
+		count(o.tid)
 		p := o.proc
 		if o != p.tasks[0] {
 			continue
@@ -57,9 +68,11 @@ func (k *Kernel) crowded(t *Task) bool {
 			return true // not all of them are known
 		}
 		p.dropCollected()
-		n += uint64(len(p.zombies))
+		for _, z := range p.zombies {
+			count(z.dead.pid)
+		}
 	}
-	return n >= limit
+	return own >= limit || k.cfg.PidsMax > 0 && all > uint64(k.cfg.PidsMax)
 }
 
 // clone(2).

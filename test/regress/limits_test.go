@@ -59,3 +59,39 @@ func TestProcessLimit(t *testing.T) {
 		}
 	}
 }
+
+// RLIMIT_NPROC is about the processes of one user: those of others do not make
+// the host's limit the guest's.
+func TestProcessLimitOfUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to have more than one user inside")
+	}
+	if err := os.Chmod(filepath.Dir(l.Kit.Dettrace), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const script = `for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do sleep 9 & done
+		exec setpriv --reuid 1000 --clear-groups sh -c '
+			ulimit -u 40 2>/dev/null || ulimit -p 40
+			for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1 & done; wait; echo twenty
+			while :; do sleep 9 & done'`
+	for _, tt := range []struct {
+		host, stdout, stderr string
+		status               int
+	}{
+		{"1000", "twenty\n", "Cannot fork", 2},
+		{"60", "", "the host has no room", 125},
+	} {
+		// All users of a namespace share the limit of who made it: here somebody
+		// without other processes.
+		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 3 << 16, Size: 1 << 16}}
+		cmd := exec.Command("sh", "-c", `ulimit -p `+tt.host+`; exec "$@"`, "sh", l.Kit.Dettrace, "run", "--no-default-input", "-w", "/tmp", "--", "sh", "-c", script)
+		cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
+			Credential: &syscall.Credential{},
+		}
+		if r := lab.Do(t, cmd); r.Status != tt.status || r.Stdout != tt.stdout || !strings.Contains(r.Stderr, tt.stderr) {
+			t.Errorf("limit %s: status %d, want %d and %q\n%s%s", tt.host, r.Status, tt.status, tt.stderr, r.Stdout, r.Stderr)
+		}
+	}
+}
