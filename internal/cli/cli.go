@@ -56,16 +56,35 @@ func failureOf(cmd *cobra.Command) int {
 	return run.ExitFailure
 }
 
-// Complain prints an error and, each on a line of its own, its hint and what
-// repeats a run that failed.
+// Complain prints an error, or each of several, with its hint on a line of its own,
+// and what repeats a run that failed.
 func Complain(w io.Writer, err error) {
 	// Nothing can be done about a closed standard error.
-	_, _ = fmt.Fprintf(w, "dettrace: error: %s\n", err)
-	if advice := hint.Of(err); advice != "" {
-		_, _ = fmt.Fprintf(w, "dettrace: hint: %s\n", advice)
+	for _, one := range several(err) {
+		_, _ = fmt.Fprintf(w, "dettrace: error: %s\n", one)
+		if advice := hint.Of(one); advice != "" {
+			_, _ = fmt.Fprintf(w, "dettrace: hint: %s\n", advice)
+		}
 	}
 	if line := repeatOf(err); line != "" {
 		_, _ = fmt.Fprintf(w, "dettrace: repeat: %s\n", line)
+	}
+}
+
+// several are the errors that errors.Join made one.
+func several(err error) (list []error) {
+	for {
+		switch e := err.(type) {
+		case *failedRun:
+			err = e.error
+			continue
+		case interface{ Unwrap() []error }:
+			for _, one := range e.Unwrap() {
+				list = append(list, several(one)...)
+			}
+			return list
+		}
+		return []error{err}
 	}
 }
 

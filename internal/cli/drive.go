@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ func (a App) trials(cmd *cobra.Command, flags settings.Flags, from buildOf, args
 		return nil, err
 	}
 	t.flags = append(settings.Absolute(settings.Args(flags), t.spec, flags, host), settings.HideArgs(t.spec.Inputs)...)
-	if t.self, err = os.Executable(); err != nil {
+	if t.self, err = scratch.Self(); err != nil {
 		return nil, err
 	}
 	if t.dir, err = scratch.New(t.self, "dettrace-"+cmd.Name()+"-"); err != nil {

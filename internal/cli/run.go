@@ -132,7 +132,12 @@ func (a App) run(cmd *cobra.Command, flags settings.Flags, kept cacheFlags, args
 	if hint.Of(err) == "" {
 		err = hint.With(err, a.execAdvice(err, spec))
 	}
-	err = errors.Join(err, a.endKept(cmd.Context(), keep, spec, result))
+	if keptErr := a.endKept(cmd.Context(), keep, spec, result); keptErr != nil {
+		if err == nil {
+			err = fmt.Errorf("the command failed with status %d", result.Status)
+		}
+		err, result.Status = errors.Join(err, keptErr), run.ExitFailure
+	}
 	// A run with --messages is another command's, with files of its own.
 	if failed(result.Status, err) && !flags.Quiet && flags.Messages == "" && repeatable(spec, flags) {
 		line := repeatLine(cmd.Flags(), spec, flags, args)

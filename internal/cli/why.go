@@ -104,7 +104,7 @@ func (a App) why(cmd *cobra.Command, flags settings.Flags, question, command []s
 func (a App) traceRun(cmd *cobra.Command, flags *settings.Flags, command []string) (forget func(), err error) {
 	forget = func() {}
 	if flags.Trace == "" {
-		self, err := os.Executable()
+		self, err := scratch.Self()
 		if err != nil {
 			return forget, err
 		}

@@ -64,8 +64,11 @@ func start(cfg Config, argv, env []string) (*Client, error) {
 		_ = theirs.Close()
 		return nil, fmt.Errorf("detfs: pipe: %w", err)
 	}
-	// Nothing for it to read or print but errors. The others are controlFD, pageFD, lifeFD.
-	files := []uintptr{^uintptr(0), ^uintptr(0), os.Stderr.Fd(), theirs.Fd(), pageFile.Fd(), lifeW.Fd()}
+	// Nothing for it to read or print but errors: for descriptors that are closed a Go
+	// program opens /dev/null, which a chroot may not have. The others are controlFD,
+	// pageFD, lifeFD.
+	stderr := os.Stderr.Fd()
+	files := []uintptr{stderr, stderr, stderr, theirs.Fd(), pageFile.Fd(), lifeW.Fd()}
 	pid := 0
 	err = slack.With(slack.Wide, func() (err error) {
 		pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{

@@ -40,7 +40,10 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		}
 	}
 	if kerr := c.keepFailed(res.Status, err); kerr != nil {
-		err = errors.Join(err, kerr)
+		if err == nil {
+			err = fmt.Errorf("the command failed with status %d", res.Status)
+		}
+		err, res.Status = errors.Join(err, kerr), ExitFailure
 	}
 	quiet()
 	if ran {

@@ -17,6 +17,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"dettrace/internal/hint"
 )
 
 // Command is the hidden subcommand, without arguments.
@@ -28,6 +30,12 @@ type Dir struct {
 	all  []string
 	tell *os.File // paths for the helper, each with a NUL behind it
 	cmd  *exec.Cmd
+}
+
+// Self is our binary, which commands that make runs start again.
+func Self() (string, error) {
+	self, err := os.Executable()
+	return self, hint.With(err, "mount -t proc proc /proc")
 }
 
 // New makes a directory in the directory for temporary files. self is our
