@@ -60,6 +60,9 @@ func (f *fsys) literal(p string) (*node, error) {
 func (f *fsys) redo(h *tar.Header, content io.Reader) error {
 	p := path.Clean("/" + h.Name)
 	if p == "/" {
+		if h.Typeflag != tar.TypeDir {
+			return badEntry(h)
+		}
 		return f.dress(f.guest, h)
 	}
 	d, err := f.literal(path.Dir(p))
@@ -71,6 +74,9 @@ func (f *fsys) redo(h *tar.Header, content io.Reader) error {
 	}
 	name := path.Base(p)
 	if name == whiteoutOpaque {
+		if d == f.guest { // no run can put another in its place
+			return badEntry(h)
+		}
 		f.emptied(d, path.Base(path.Dir(p)))
 		return nil
 	}
@@ -110,6 +116,11 @@ func (f *fsys) redo(h *tar.Header, content io.Reader) error {
 	return f.dress(n, h)
 }
 
+// badEntry refuses h, which stands in no tar of changes that we have made.
+func badEntry(h *tar.Header) error {
+	return fmt.Errorf("%s: entry of type %q: %w", h.Name, h.Typeflag, syscall.EINVAL)
+}
+
 // emptied puts a directory without entries in the place of d: what the layers
 // have there is gone.
 func (f *fsys) emptied(d *node, name string) {
@@ -131,12 +142,15 @@ func (f *fsys) redone(h *tar.Header, d, old *node) (*node, error) {
 	switch {
 	case h.Typeflag == tar.TypeLink:
 		n, err := f.literal(path.Clean("/" + h.Linkname))
+		if err == nil && n.isDir() {
+			return nil, badEntry(h)
+		}
 		if err == nil && n != old {
 			n.nlink++
 		}
 		return n, err
 	case !ok:
-		return nil, fmt.Errorf("%s: type %q of the entry: %w", h.Name, h.Typeflag, syscall.EINVAL)
+		return nil, badEntry(h)
 	case old != nil && old.mode&syscall.S_IFMT == kind && (old.isDir() || old.isReg() && old.nlink == 1):
 		return old, nil
 	}
