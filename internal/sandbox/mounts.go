@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -155,16 +156,34 @@ func (s *stage) attach(name string, mount fdSlot, path string) {
 }
 
 // bindDevices binds the host's device nodes, where the tree has the files: a
-// device node of a file system mounted in a user namespace does not work.
+// device node of a file system mounted in a user namespace does not work. Where the
+// one id that the guest has is their owner, it could change their modes for the
+// whole host; a device on a read-only mount can be written to all the same.
 func (s *stage) bindDevices() {
+	attr := []uint64{unix.MOUNT_ATTR_RDONLY, 0, 0, 0} // struct mount_attr
+	readOnly := s.Words(attr...)
 	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
 		target := s.root + "/dev/" + name
-		s.ifThere(target, 1)
+		own := s.cfg.Mode == IDsSingle && isOurs("/dev/"+name)
+		skip := 1
+		if own {
+			skip++
+		}
+		s.ifThere(target, skip)
 		s.mount("bind /dev/"+name, "/dev/"+name, target, "", unix.MS_BIND, "")
 		s.hint(func(error) string {
 			return "the host's /dev must have its standard nodes (null(4), random(4), tty(4))"
 		})
+		if own {
+			s.do("protect /dev/"+name, unix.SYS_MOUNT_SETATTR, cwd, target, 0, readOnly, 8*len(attr))
+		}
 	}
+}
+
+// isOurs reports whether a file belongs to who runs dettrace.
+func isOurs(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && int(st.Uid) == os.Geteuid()
 }
 
 // mountDevpts gives the guest ptys of its own, if the tree has the directory.

@@ -64,7 +64,7 @@ const (
 
 const statSize = int(unsafe.Sizeof(unix.Stat_t{}))
 
-// newStage writes the script. The only calls made here look for a directory.
+// newStage writes the script. The only calls made here look at files.
 func newStage(cfg *stageConfig) (*stage, error) {
 	s := &stage{Script: &initproc.Script{}, cfg: cfg, does: make([]step, 0, 320)}
 	s.report = s.Space(8 + stats*statSize)
