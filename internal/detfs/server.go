@@ -20,6 +20,7 @@ import (
 	"dettrace/internal/host"
 	"dettrace/internal/image"
 	"dettrace/internal/stopwatch"
+	"dettrace/internal/tsc"
 )
 
 // Descriptors that the client leaves to the server.
@@ -222,6 +223,9 @@ func (s *server) serve(file *os.File) error {
 	s.conn.Watch = stopwatch.New(s.f.cfg.Profile)
 	go func() {
 		runtime.LockOSThread()
+		if !s.f.cfg.HostTime { // the guest has none
+			defer tsc.Off()()
+		}
 		// Closing aborts the connection: after an error the guest gets
 		// ENOTCONN instead of waiting forever.
 		if err := errors.Join(s.conn.Loop(), file.Close()); err != nil {

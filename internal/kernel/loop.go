@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/ptrace"
+	"dettrace/internal/tsc"
 )
 
 // verdict is what a handler decides at the entry of a call.
@@ -24,6 +25,9 @@ const (
 // process's wait status, or the error that ended the run.
 func (k *Kernel) Run() (ptrace.Status, error) {
 	defer ptrace.Quiet()()
+	if !k.cfg.Open.Time { // the guest has none
+		defer tsc.Off()()
+	}
 	k.heart.tracer.Store(int64(unix.Gettid()))
 	defer k.heart.tracer.Store(0)
 	if k.cfg.Open.Threads {

@@ -67,11 +67,4 @@ func (t *Task) rewrite() {
 
 // skip makes the kernel leave out the call at whose entry t stands; its result
 // is what regs has (seccomp(2), SECCOMP_RET_TRACE).
-func (t *Task) skip() error {
-	var r ptrace.Regs
-	if err := ptrace.GetRegs(t.tid, &r); err != nil {
-		return err
-	}
-	r.Orig_rax, r.Rax = ^uint64(0), t.regs.Rax
-	return ptrace.SetRegs(t.tid, &r)
-}
+func (t *Task) skip() error { return ptrace.SkipCall(t.tid, t.regs.Rax) }

@@ -196,6 +196,11 @@ static void handler(int sig) { handled += sig; }
 
 int main(int argc, char **argv)
 {
+	// It changes modes of / and /etc.
+	char host[64] = "";
+	gethostname(host, sizeof host);
+	if (strcmp(host, "dettrace"))
+		return fprintf(stderr, "only to be run in a container\n"), 1;
 	long n = argc > 1 ? atol(argv[1]) : 1000;
 	state = argc > 2 ? atol(argv[2]) * 2654435761u + 1 : 1;
 	char *two = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
