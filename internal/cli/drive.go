@@ -172,7 +172,7 @@ func (a App) declared(from buildOf, fs *pflag.FlagSet, given settings.Flags) (sp
 	if err != nil {
 		return fail(err)
 	}
-	builds, err := readBuildFile(file)
+	builds, err := buildfile.Read(file)
 	if err != nil {
 		return fail(err)
 	}
@@ -195,7 +195,7 @@ func (a App) declared(from buildOf, fs *pflag.FlagSet, given settings.Flags) (sp
 	}
 	one := builds[len(builds)-1]
 	for _, need := range builds[:len(builds)-1] {
-		if err := b.found(need); err != nil {
+		if err := b.Found(need); err != nil {
 			return fail(err)
 		}
 	}
@@ -203,11 +203,11 @@ func (a App) declared(from buildOf, fs *pflag.FlagSet, given settings.Flags) (sp
 		one.Flags.Timeout = given.Timeout
 	}
 	one.Flags.SpinLimit, one.Flags.NoFastPaths = given.SpinLimit, given.NoFastPaths
-	spec, err = b.spec(one)
+	spec, err = b.Spec(one)
 	if err != nil {
 		return fail(err)
 	}
 	flags = settings.Bare(one.Flags)
-	flags.Store = b.store
-	return spec, flags, b.dir, nil
+	flags.Store = b.Store()
+	return spec, flags, b.Dir(), nil
 }

@@ -2,38 +2,17 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"dettrace/internal/console"
-	"dettrace/internal/hint"
+	"dettrace/internal/kept"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
-
-// What --on-failure keeps of a command that failed is a directory with two files:
-// the changes that the run had made, and how to make the rest of its container.
-const (
-	keptChanges = "changes.tar"
-	keptRun     = "run.json"
-)
-
-// keptSchema is raised when what is written there changes its meaning.
-const keptSchema = 1
-
-// kept is the content of keptRun.
-type kept struct {
-	Schema    int      `json:"schema"`
-	Command   []string `json:"command"`
-	Status    int      `json:"status"`
-	LogicalNS int64    `json:"logical_time_ns"`
-	Flags     []string `json:"flags"` // of run, for any directory of the host
-}
 
 // failureKeeper does what --on-failure asks for.
 type failureKeeper struct {
@@ -52,7 +31,7 @@ func (a App) keeper(spec *run.Spec, flags settings.Flags) (*failureKeeper, error
 	if k.dir, err = os.MkdirTemp(spec.StateDir, "dettrace-failed-"); err != nil {
 		return nil, fmt.Errorf("--on-failure: %w", err)
 	}
-	spec.Keep = filepath.Join(k.dir, keptChanges)
+	spec.Keep = kept.Changes(k.dir)
 	k.flags = settings.Entering(*spec, flags, a.Host)
 	return k, nil
 }
@@ -75,10 +54,7 @@ func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, resul
 		}
 		return errors.Join(err, os.RemoveAll(k.dir))
 	}
-	b, err := json.MarshalIndent(kept{keptSchema, spec.MaskedCommand(), result.Status, result.LogicalNS, k.flags}, "", "  ")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(k.dir, keptRun), append(b, '\n'), 0o600)
-	}
+	err := kept.Write(k.dir, kept.Run{Command: spec.MaskedCommand(), Status: result.Status, LogicalNS: result.LogicalNS, Flags: k.flags})
 	if err != nil {
 		return fmt.Errorf("--on-failure: %w", err)
 	}
@@ -107,22 +83,4 @@ func entering(spec run.Spec, result run.Result, host *console.Host) run.Spec {
 	s.Outputs, s.WriteBack, s.Log, s.Trace, s.Schedule, s.ScheduleSeed = nil, false, nil, nil, nil, 0
 	s.Timeout, s.SpinLimit, s.Strict, s.Profile, s.Verbose = 0, 0, false, false, false
 	return s
-}
-
-// readKept reads what is kept in dir.
-func readKept(dir string) (k kept, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, keptRun))
-	if err == nil {
-		err = json.Unmarshal(b, &k)
-	}
-	if err == nil && k.Schema != keptSchema {
-		err = fmt.Errorf("version %d: this dettrace knows %d", k.Schema, keptSchema)
-	}
-	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, keptChanges))
-	}
-	if err != nil {
-		return k, hint.With(fmt.Errorf("--resume %s: %w", dir, err), "a directory that --on-failure keep named")
-	}
-	return k, nil
 }

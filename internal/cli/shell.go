@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/kept"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -82,14 +82,14 @@ stands still while the shell waits for you. Nothing on the host changes unless
 // resume takes from dir what is kept there, and the flags that were not given.
 func (a App) resume(fs *pflag.FlagSet, dir string) (*run.Resume, error) {
 	full := a.hostPath(dir)
-	k, err := readKept(full)
+	k, err := kept.Read(full)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--resume %s: %w", dir, err)
 	}
 	if err := under(fs, k.Flags); err != nil {
 		return nil, fmt.Errorf("--resume %s: %w", dir, err)
 	}
-	return &run.Resume{Changes: filepath.Join(full, keptChanges), NS: k.LogicalNS}, nil
+	return &run.Resume{Changes: kept.Changes(full), NS: k.LogicalNS}, nil
 }
 
 // under sets flags ("--NAME=VALUE") that were not given, and puts the values of those
