@@ -34,7 +34,7 @@ func (b *Builder) Spec(one buildfile.Build) (run.Spec, error) {
 			case len(outputs) > 1:
 				guest = path.Join(guest, filepath.Base(o))
 			}
-			flags.Inputs = append(flags.Inputs, o+":"+guest)
+			flags.Inputs = append(flags.Inputs, settings.InputArg(o, guest))
 		}
 	}
 	spec, err := settings.Resolve(flags, one.Command, host)

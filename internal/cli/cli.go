@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dettrace/internal/hint"
+	"dettrace/internal/redact"
 	"dettrace/internal/run"
 	"dettrace/internal/settings"
 )
@@ -26,6 +27,8 @@ type App struct {
 	// Forward hands the signals that dettrace is sent to the command of a run
 	// from then on: Interrupt is not closed any more.
 	Forward func() <-chan os.Signal
+	// mask takes out the secrets of the runs that results are about; nil: none.
+	mask *redact.Mask
 }
 
 // Main runs args (without the program's name) and returns the exit status.

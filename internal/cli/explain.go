@@ -109,11 +109,10 @@ func (e *explainFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
 	return nil
 }
 
-func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, args []string) (int, error) {
+func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, args []string) (status int, err error) {
 	if err := errors.Join(e.check(cmd.Flags(), flags), e.sources(&flags)); err != nil {
 		return exitTrouble, err
 	}
-	var err error
 	if e.options.Seed, err = settings.ParseSeed("--vary-seed", flags.VarySeed); err != nil {
 		return exitTrouble, err
 	}
@@ -122,6 +121,8 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 		return exitTrouble, err
 	}
 	defer t.end()
+	a.mask = t.spec.Mask()
+	defer func() { err = a.mask.Error(err) }()
 	p := &explain.Program{Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Dir: t.dir.Path, Only: settings.GuestPaths(e.only, t.spec.Workdir)}
 	stop, err := a.follow(t, flags.Progress, 0)
 	if err != nil {
@@ -138,9 +139,9 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 	}
 	if err == nil {
 		if e.json {
-			err = r.JSON(a.Host.Stdout)
+			err = a.masked(a.Host.Stdout, r.JSON)
 		} else {
-			err = r.Text(a.Host.Stdout)
+			err = a.masked(a.Host.Stdout, r.Text)
 		}
 	}
 	switch {

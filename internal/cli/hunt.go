@@ -75,7 +75,7 @@ func unusedByHunt() []string {
 	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "schedule-seed", "schedule", "vary", "vary-seed", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet"}
 }
 
-func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (int, error) {
+func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (status int, err error) {
 	if err := h.check(cmd.Flags(), flags); err != nil {
 		return run.ExitFailure, err
 	}
@@ -84,6 +84,8 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 		return run.ExitFailure, err
 	}
 	defer t.end()
+	a.mask = t.spec.Mask()
+	defer func() { err = a.mask.Error(err) }()
 	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Command: args, Dir: t.dir.Path}
 	stop, err := a.follow(t, flags.Progress, 0)
 	if err != nil {
@@ -116,9 +118,9 @@ func (a App) tell(f hunt.Finding, p *hunt.Program, h huntFlags, flags settings.F
 		err = errors.Join(err, a.save(h.junit, func(w io.Writer) error { return f.JUnit(w, p) }))
 	}
 	if h.json {
-		err = errors.Join(err, f.JSON(a.Host.Stdout, p, saved))
+		err = errors.Join(err, a.masked(a.Host.Stdout, func(w io.Writer) error { return f.JSON(w, p, saved) }))
 	} else {
-		err = errors.Join(err, f.Text(a.Host.Stdout, p, saved))
+		err = errors.Join(err, a.masked(a.Host.Stdout, func(w io.Writer) error { return f.Text(w, p, saved) }))
 	}
 	switch {
 	case err != nil:

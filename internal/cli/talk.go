@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 // say prints a message on standard error.
 func (a App) say(format string, args ...any) {
 	// Nothing can be done about a closed standard error.
-	_, _ = fmt.Fprintf(a.Host.Stderr, "dettrace: "+format+"\n", args...)
+	_, _ = fmt.Fprint(a.Host.Stderr, a.mask.Text(fmt.Sprintf("dettrace: "+format+"\n", args...)))
 }
 
 // note is a message about something that is no failure.
@@ -38,5 +39,14 @@ func (a App) hostPath(name string) string {
 
 // save writes a file of results, replacing an old one when it is complete.
 func (a App) save(name string, write func(io.Writer) error) error {
-	return output.SaveFunc(a.hostPath(name), output.Options{Force: true}, write)
+	return output.SaveFunc(a.hostPath(name), output.Options{Force: true}, func(w io.Writer) error { return a.masked(w, write) })
+}
+
+// masked writes results to w, without the secrets of the runs that they are about.
+func (a App) masked(w io.Writer, write func(io.Writer) error) error {
+	if a.mask == nil {
+		return write(w)
+	}
+	m := a.mask.Writer(w, false)
+	return errors.Join(write(m), m.Flush())
 }

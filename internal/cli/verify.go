@@ -95,7 +95,7 @@ func unusedByVerify() []string {
 	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "save-schedule", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet", "messages", "state-dir"}
 }
 
-func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, args []string) (int, error) {
+func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, args []string) (status int, err error) {
 	if err := a.checkVerify(cmd.Flags(), flags, v); err != nil {
 		return exitTrouble, err
 	}
@@ -104,6 +104,8 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 		return exitTrouble, err
 	}
 	defer t.end()
+	a.mask = t.spec.Mask()
+	defer func() { err = a.mask.Error(err) }()
 	p := &verify.Program{
 		Self: t.self, Flags: t.flags, Inputs: t.spec.Inputs, Command: t.command, Image: t.spec.Image, Store: t.spec.Store,
 		Env: a.Host.Env, EnvKeep: t.spec.HostEnvNames, EnvAll: flags.EnvHost, Dir: t.dir, Workdir: t.spec.Workdir,
@@ -217,9 +219,9 @@ func (a App) tellVerify(ctx context.Context, r verify.Result, v verifyFlags, arg
 		err = a.save(v.junit, func(w io.Writer) error { return r.JUnit(w, rerun.Quote(args)) })
 	}
 	if v.json {
-		return errors.Join(err, r.JSON(a.Host.Stdout))
+		return errors.Join(err, a.masked(a.Host.Stdout, r.JSON))
 	}
-	err = errors.Join(err, r.Text(a.Host.Stdout))
+	err = errors.Join(err, a.masked(a.Host.Stdout, r.Text))
 	if v.diffoscope && r.Difference != nil && len(r.Difference.Files) > 0 {
 		c := exec.CommandContext(ctx, "diffoscope", r.Difference.DirA, r.Difference.DirB)
 		c.Stdout, c.Stderr = a.Host.Stdout, a.Host.Stderr

@@ -17,6 +17,7 @@ import (
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/sched"
+	"dettrace/internal/settings"
 	"dettrace/internal/vary"
 )
 
@@ -89,7 +90,7 @@ func (p *Program) Run(ctx context.Context, plan vary.Plan, keep, trace bool) (*S
 		args = append(args, "--trace", s.file("trace"))
 	}
 	for _, in := range p.Inputs {
-		args = append(args, "--input="+in.Host+":"+in.Guest)
+		args = append(args, "--input="+settings.InputArg(in.Host, in.Guest))
 	}
 	args = append(append(append(args, p.Flags...), "--"), p.Command...)
 	out, err := os.Create(s.file("stdout"))
@@ -139,9 +140,12 @@ func (p *Program) tree(s *Sample) (*compare.Tree, error) {
 	}
 	archive.Sort(t.Files)
 	if len(p.Only) > 0 {
-		err = t.Only(p.Only)
+		if err := t.Only(p.Only); err != nil {
+			_ = t.Close() // only read: nothing can be lost
+			return nil, err
+		}
 	}
-	return t, err
+	return t, nil
 }
 
 // digests fills Files. Times and owners do not count: elsewhere they always

@@ -1,7 +1,7 @@
 // Package redact keeps secrets out of what dettrace writes: logs, reports,
 // traces, messages. A secret is found as it is and as the formats in use write
-// it: quoted as in Go, escaped as in JSON and as in lists of paths, and each
-// longer line of one with several. What was cut or encoded otherwise is not
+// it: quoted as in Go, escaped as in JSON and as in lists of paths, as a word of a shell's
+// command line, as HTML and XML text, and each longer line of one with several. What was cut or encoded otherwise is not
 // found; dettrace itself does neither with a value it was given.
 package redact
 
@@ -9,12 +9,17 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"html"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 
+	"dettrace/internal/hint"
 	"dettrace/internal/image"
+	"dettrace/internal/rerun"
 )
 
 // Least is the length in bytes below which a value cannot be a secret: to take
@@ -53,10 +58,10 @@ func (m *Mask) add(name, value string) {
 	if value == "" {
 		return
 	}
-	quoted := func(html bool) string {
+	quoted := func(escape bool) string {
 		var b bytes.Buffer
 		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(html)
+		enc.SetEscapeHTML(escape)
 		_ = enc.Encode(value) // a string always encodes
 		s := strings.TrimSuffix(b.String(), "\n")
 		return s[1 : len(s)-1]
@@ -65,7 +70,10 @@ func (m *Mask) add(name, value string) {
 	q = q[1 : len(q)-1]
 	inJSON, _ := json.Marshal(q) // a quoted one inside JSON; a string always marshals
 	escaped, _ := json.Marshal(image.EscapePath(value))
-	for _, f := range []string{value, q, quoted(true), quoted(false), string(inJSON[1 : len(inJSON)-1]), image.EscapePath(value), string(escaped[1 : len(escaped)-1])} {
+	word := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(rerun.Quote([]string{value}), "$"), "'"), "'")
+	var inXML bytes.Buffer
+	_ = xml.EscapeText(&inXML, []byte(value)) // a buffer takes everything
+	for _, f := range []string{value, q, word, inXML.String(), html.EscapeString(value), strings.ReplaceAll(html.EscapeString(value), "+", "&#43;"), quoted(true), quoted(false), string(inJSON[1 : len(inJSON)-1]), image.EscapePath(value), string(escaped[1 : len(escaped)-1])} {
 		if !slices.ContainsFunc(m.forms, func(have form) bool { return string(have.from) == f }) {
 			m.forms = append(m.forms, form{[]byte(f), []byte("[secret " + name + "]")})
 		}
@@ -153,3 +161,32 @@ func (m *Mask) find(b []byte) (at int, found *form) {
 	}
 	return at, found
 }
+
+// Error is err with text and hint without secrets; what it is stays visible to
+// errors.Is and errors.As.
+func (m *Mask) Error(err error) error {
+	if err == nil || m == nil {
+		return err
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, one := range joined.Unwrap() {
+			list = append(list, m.Error(one))
+		}
+		return errors.Join(list...)
+	}
+	clean := error(&hiddenError{m.Text(err.Error()), err})
+	if advice := hint.Of(err); advice != "" {
+		clean = hint.With(clean, m.Text(advice))
+	}
+	return clean
+}
+
+type hiddenError struct {
+	text string
+	err  error
+}
+
+func (e *hiddenError) Error() string        { return e.text }
+func (e *hiddenError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *hiddenError) As(target any) bool   { return errors.As(e.err, target) }

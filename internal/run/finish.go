@@ -68,7 +68,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if cerr := c.close(); err == nil && cerr != nil {
 		err, res.Status = fmt.Errorf("clean up: %w", cerr), ExitFailure
 	}
-	return res, c.hidden(err)
+	return res, c.mask.Error(err)
 }
 
 // exitStatus is what the shell sees: the guest's status, 128+n for a signal,

@@ -1,11 +1,9 @@
 package run
 
 import (
-	"errors"
 	"io"
 	"slices"
 
-	"dettrace/internal/hint"
 	"dettrace/internal/image"
 	"dettrace/internal/redact"
 )
@@ -86,24 +84,3 @@ func (c *container) hideInputs() {
 		}
 	}
 }
-
-// hidden is err with a text without secrets.
-func (c *container) hidden(err error) error {
-	if err == nil || c.mask == nil {
-		return err
-	}
-	clean := error(&hiddenError{c.mask.Text(err.Error()), err})
-	if advice := hint.Of(err); advice != "" {
-		clean = hint.With(clean, c.mask.Text(advice))
-	}
-	return clean
-}
-
-type hiddenError struct {
-	text string
-	err  error
-}
-
-func (e *hiddenError) Error() string        { return e.text }
-func (e *hiddenError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *hiddenError) As(target any) bool   { return errors.As(e.err, target) }

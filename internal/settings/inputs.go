@@ -71,7 +71,7 @@ func hide(inputs []run.Input, pattern string) error {
 func guestPattern(in run.Input) string { return output.HostPattern("", in.Guest) }
 
 // parseInput reads HOST[:GUEST]. The last colon separates, so a HOST with a
-// colon is written with one more at its end. Without GUEST the current
+// colon is written with one more at its end, or with \: for it. Without GUEST the current
 // directory is at SourceDir, and anything else beside it by its base name.
 func parseInput(arg, workdir, dir string) (run.Input, error) {
 	name, guest := cutLast(arg)
@@ -133,12 +133,61 @@ func hostPath(name, dir string) string {
 	return filepath.Join(dir, name)
 }
 
-// cutLast splits at the last colon.
+// cutLast splits at the last colon that is no \:, which is a colon of a path.
+// Backslashes before a colon are doubled; others stand for themselves.
 func cutLast(arg string) (before, after string) {
-	if i := strings.LastIndexByte(arg, ':'); i >= 0 {
-		return arg[:i], arg[i+1:]
+	end := len(arg)
+	for {
+		i := strings.LastIndexByte(arg[:end], ':')
+		if i < 0 {
+			return plainColons(arg), ""
+		}
+		slashes := i - len(strings.TrimRight(arg[:i], `\`))
+		if slashes%2 == 0 {
+			return plainColons(arg[:i-slashes/2]), plainColons(arg[i+1:])
+		}
+		end = i
 	}
-	return arg, ""
+}
+
+// plainColons is a path written with \: for its colons.
+func plainColons(s string) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, ':')
+		if i < 0 {
+			return b.String() + s
+		}
+		stem := strings.TrimRight(s[:i], `\`)
+		b.WriteString(stem + strings.Repeat(`\`, (i-len(stem))/2) + ":")
+		s = s[i+1:]
+	}
+}
+
+// escapeColons is the reverse: of a path that a colon follows if more is set.
+func escapeColons(s string, more bool) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, ':')
+		if i < 0 && !more {
+			return b.String() + s
+		}
+		if i < 0 {
+			i = len(s)
+		}
+		slashes := strings.Repeat(`\`, i-len(strings.TrimRight(s[:i], `\`)))
+		b.WriteString(s[:i] + slashes)
+		if i == len(s) {
+			return b.String()
+		}
+		b.WriteString(`\:`)
+		s = s[i+1:]
+	}
+}
+
+// InputArg is the value of --input for an input, whatever its paths have in them.
+func InputArg(host, guest string) string {
+	return escapeColons(host, true) + ":" + escapeColons(guest, false)
 }
 
 func depth(p string) int { return strings.Count(p, "/") }

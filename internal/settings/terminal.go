@@ -177,7 +177,7 @@ func Entering(spec run.Spec, f Flags, host Host) []string {
 	f.Schedule, f.ScheduleSeed, f.Timeout, f.SpinLimit, f.Strict, f.Entrypoint = "", "", "", "", false, nil
 	args := append(Absolute(Args(f), spec, f, host), "--no-default-input")
 	for _, in := range spec.Inputs {
-		args = append(args, "--input="+in.Host+":"+in.Guest)
+		args = append(args, "--input="+InputArg(in.Host, in.Guest))
 	}
 	args = append(args, HideArgs(spec.Inputs)...)
 	return append(args, "--workdir="+spec.Workdir, "--epoch="+nowText(spec))

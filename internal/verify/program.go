@@ -23,6 +23,7 @@ import (
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/scratch"
+	"dettrace/internal/settings"
 )
 
 // Program is what is run.
@@ -222,7 +223,7 @@ func (p *Program) inputs(h perturb.Host, dir string, o *Outcome) ([]string, erro
 				host = in.Host
 			}
 		}
-		args = append(args, "--input="+host+":"+in.Guest)
+		args = append(args, "--input="+settings.InputArg(host, in.Guest))
 	}
 	return args, nil
 }
