@@ -33,6 +33,11 @@ func all(t *testing.T) []Block {
 func TestBlocks(t *testing.T) {
 	want := []string{
 		"README.md: make test",
+		"howto-images.md: debootstrap --variant=buildd trixie ./trixie",
+		"howto-images.md: docker export CONTAINER > app.tar",
+		"howto-images.md: docker save app:1 | zstd > app.tar.zst",
+		"howto-images.md: dettrace image pull debian:trixie",
+		"howto-images.md: hello=$(nix-build --no-out-link '<nixpkgs>' -A hello)",
 		"howto.md: debootstrap --variant=buildd trixie trixie    # as root, once",
 		"howto.md: dettrace run --cpu-model x86-64-v3 -- make     # AVX2: CPUs since about 2015",
 		"howto.md: dettrace run --allow network -- curl -O https://example.org/x.tar.gz",
