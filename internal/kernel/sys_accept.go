@@ -19,6 +19,10 @@ func sysAccept(k *Kernel, t *Task) verdict {
 	}
 	s := k.inetOf(&f)
 	if s == nil {
+		if listens, err := unix.GetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listens == 0 {
+			f.close()
+			return pass // EINVAL, EOPNOTSUPP
+		}
 		return k.untilReady(t, &f, unix.POLLIN, "a connection")
 	}
 	if !s.Stream() {

@@ -56,17 +56,17 @@ func sysIoctl(k *Kernel, t *Task) verdict {
 		}
 		return k.ttyCall(t)
 	case fdTree, fdProc, fdNull, fdRandom, fdMem:
-		switch req {
-		case fionread, unix.FS_IOC_GETFLAGS:
-			if req == fionread {
-				return pass
-			}
+		if req == fionread || f.status()&unix.O_PATH != 0 {
+			return pass // of the latter EBADF
 		}
 		// FICLONE, FIEMAP, FS_IOC_* depend on the host's file system.
 		if req == unix.FICLONE || req == unix.FICLONERANGE {
 			return t.fail(unix.EOPNOTSUPP)
 		}
 		return t.fail(unix.ENOTTY)
+	}
+	if req == fionread && f.class == fdAnon && f.link() == "anon_inode:inotify" {
+		return pass
 	}
 	const nsGetUserns, nsGetParent = 0xb701, 0xb702 // ioctl_nsfs(2)
 	if f.dev == k.devices.ns && (req == nsGetUserns || req == nsGetParent) {

@@ -37,8 +37,11 @@ func sysOpen(k *Kernel, t *Task) verdict {
 func sysGetdents(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	defer f.close()
+	if f.class != fdTree && f.mode&unix.S_IFMT != unix.S_IFDIR {
+		return pass // EBADF, ENOTDIR
+	}
 	switch f.class {
-	case fdBad, fdTree, fdTTY, fdMqueue:
+	case fdTree, fdTTY, fdMqueue:
 		return pass
 	case fdProc:
 		dir, _ := f.procPath()

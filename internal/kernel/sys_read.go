@@ -21,7 +21,7 @@ func sysRead(k *Kernel, t *Task) verdict {
 		f.close()
 		return pass
 	}
-	if !f.readable() || f.stream() && t.positional() {
+	if !f.readable() || f.stream() && (t.positional() || k.readsAtOnce(t, &f)) {
 		f.close()
 		return pass // EBADF, ESPIPE; there is nothing to wait for
 	}
@@ -79,6 +79,10 @@ func sysWrite(k *Kernel, t *Task) verdict {
 	case fdRandom:
 		f.close()
 		n, e := t.length()
+		if e == 0 {
+			const block = 64 // what the kernel takes at once
+			_, e = t.gather(min(n, block))
+		}
 		if e != 0 {
 			return t.fail(e)
 		}
@@ -87,11 +91,24 @@ func sysWrite(k *Kernel, t *Task) verdict {
 		defer f.close()
 		return k.writeProc(t, &f)
 	case fdSocket:
+		if n, e := t.length(); e != 0 || n == 0 && t.callNr == unix.SYS_WRITEV {
+			f.close()
+			return pass // before the socket is asked
+		}
 		return k.writeSocket(t, &f)
-	case fdFifo, fdTTY, fdEvent:
+	case fdEvent:
+		if len(k.timerfds) > 0 {
+			if x, _ := k.timerfd(t, t.intArg(0)); x != nil {
+				f.close()
+				return t.fail(unix.EINVAL)
+			}
+		}
+		return k.writeStream(t, &f)
+	case fdFifo, fdTTY:
 		return k.writeStream(t, &f)
 	case fdAnon:
-		return k.untilReady(t, &f, unix.POLLOUT, "write to "+f.describe())
+		f.close()
+		return pass // EINVAL: none of them can be written to
 	}
 	f.close()
 	k.refuse(t, "write to "+f.describe(), unix.EACCES)
@@ -108,6 +125,33 @@ func (t *Task) positional() bool {
 		return t.arg(3) != math.MaxUint64 // -1: as readv(2)
 	}
 	return false
+}
+
+// readsAtOnce reports whether the kernel ends t's read of f, a file without an offset,
+// before it would wait: of nothing, into what is no memory, or of a file that gives
+// nothing.
+func (k *Kernel) readsAtOnce(t *Task, f *file) bool {
+	n, e := t.length()
+	if e != 0 {
+		return true // EFAULT, EINVAL
+	}
+	least := 1
+	switch f.class {
+	case fdStdin, fdStdout, fdStderr:
+		return n == 0
+	case fdEvent:
+		least = 8
+	case fdAnon:
+		switch what := f.link(); what {
+		case "anon_inode:inotify":
+			return n == 0 && t.callNr != unix.SYS_READ // read(2) of nothing waits for an event
+		case "anon_inode:[signalfd]":
+			least = signalfdSize
+		default:
+			return true
+		}
+	}
+	return n < least || t.callNr == unix.SYS_PREADV2 && t.arg(5)&unix.RWF_NOWAIT != 0
 }
 
 // untilReady lets the kernel do the call once f is ready for events, and

@@ -38,7 +38,7 @@ func sysRecv(k *Kernel, t *Task) verdict {
 // is the flags' argument, and control says that control data can come.
 func (k *Kernel) recv(t *Task, f *file, fi int, control bool) verdict {
 	flags := t.arg(fi)
-	if flags&unix.MSG_DONTWAIT != 0 || f.nonblock() {
+	if flags&unix.MSG_DONTWAIT != 0 || f.nonblock() || t.recvsAtOnce(flags) {
 		f.close()
 		return pass
 	}
@@ -51,6 +51,27 @@ func (k *Kernel) recv(t *Task, f *file, fi int, control bool) verdict {
 		return k.recvPiece(t, f, fi)
 	}
 	return k.untilReady(t, f, unix.POLLIN, "a socket to become readable")
+}
+
+// recvsAtOnce reports whether the kernel ends t's receiving call before it would wait:
+// what it is told is wrong, or it takes no messages or only urgent data.
+func (t *Task) recvsAtOnce(flags uint64) bool {
+	if flags&unix.MSG_OOB != 0 {
+		return true
+	}
+	switch t.callNr {
+	case unix.SYS_RECVMSG:
+		_, ok := t.msgBuffers()
+		return !ok
+	case unix.SYS_RECVMMSG:
+		if a := t.arg(4); a != 0 {
+			if _, valid, ok := t.timespec(a); !ok || !valid {
+				return true
+			}
+		}
+		return t.intArg(2) == 0
+	}
+	return false
 }
 
 // waitsForMore reports whether a receiving call sleeps again after its first

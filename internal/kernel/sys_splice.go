@@ -37,6 +37,11 @@ func sysSendfile(k *Kernel, t *Task) verdict {
 	case out != fdFifo:
 		return t.fail(unix.EINVAL)
 	}
+	if off := t.arg(2); off != 0 {
+		if v, ok := t.readU64(off); !ok || int64(v) < 0 {
+			return pass // EFAULT, EINVAL
+		}
+	}
 	// No flag says "do not block": the description is nonblocking meanwhile.
 	return k.splice(t, sysSendfile, []spliceEnd{{0, unix.POLLOUT}}, func() func() {
 		f := k.file(t, t.intArg(0))
@@ -56,6 +61,9 @@ func sysSplice(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_TEE {
 		ends[1].arg, flags = 1, 3
 	}
+	if t.arg(flags-1) == 0 || t.arg(flags)&^spliceFlags != 0 {
+		return pass // the kernel looks at nothing else
+	}
 	var pipes []spliceEnd
 	for _, e := range ends {
 		switch k.classOf(t, e.arg) {
@@ -68,13 +76,40 @@ func sysSplice(k *Kernel, t *Task) verdict {
 			return t.fail(unix.EINVAL)
 		}
 	}
-	if t.arg(flags)&unix.SPLICE_F_NONBLOCK != 0 {
+	if t.arg(flags)&unix.SPLICE_F_NONBLOCK != 0 || t.splicesAtOnce(pipes) || k.samePipe(t, pipes) {
 		return pass
 	}
 	return k.splice(t, sysSplice, pipes, func() func() {
 		t.setArg(flags, t.arg(flags)|unix.SPLICE_F_NONBLOCK)
 		return func() {}
 	})
+}
+
+const spliceFlags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK | unix.SPLICE_F_MORE | unix.SPLICE_F_GIFT
+
+// splicesAtOnce reports whether the kernel ends t's splice(2) or tee(2) before it would
+// wait: a pipe has no offset, and tee takes pipes only.
+func (t *Task) splicesAtOnce(pipes []spliceEnd) bool {
+	if t.callNr == unix.SYS_TEE {
+		return len(pipes) < 2
+	}
+	for _, e := range pipes {
+		if t.arg(e.arg+1) != 0 {
+			return true // ESPIPE
+		}
+	}
+	return false
+}
+
+// samePipe reports whether both ends are of one pipe, which is EINVAL.
+func (k *Kernel) samePipe(t *Task, pipes []spliceEnd) bool {
+	if len(pipes) < 2 {
+		return false
+	}
+	a, b := k.file(t, t.intArg(pipes[0].arg)), k.file(t, t.intArg(pipes[1].arg))
+	defer a.close()
+	defer b.close()
+	return a.dev == b.dev && a.ino == b.ino
 }
 
 // spliceEnd is an argument that names a pipe, and what it must be ready for.

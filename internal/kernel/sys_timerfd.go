@@ -86,11 +86,15 @@ func (k *Kernel) timerfd(t *Task, n int) (*timerFD, unix.Errno) {
 }
 
 func sysTimerfdSettime(k *Kernel, t *Task) verdict {
-	x, e := k.timerfd(t, t.intArg(0))
+	const flags = 1 | 2 // TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET
+	value, interval, e := t.itimerspec(t.arg(2))
+	if e == 0 && uint32(t.arg(1))&^flags != 0 {
+		e = unix.EINVAL
+	}
 	if e != 0 {
 		return t.fail(e)
 	}
-	value, interval, e := t.itimerspec(t.arg(2))
+	x, e := k.timerfd(t, t.intArg(0))
 	if e != 0 {
 		return t.fail(e)
 	}

@@ -42,3 +42,6 @@ print(hex(p.poll(5000)[0][1]), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR),
 		t.Errorf("status %d, %s, natively:\n%s\n%s", r.Status, r.Stdout, want, r.Stderr)
 	}
 }
+
+// A call that the kernel ends before it would wait does not wait for us, either.
+func TestAtOnce(t *testing.T) { sameAsNative(t, "at_once") }
