@@ -1,10 +1,7 @@
 package tsc
 
 import (
-	"debug/elf"
 	"errors"
-	"io"
-	"os"
 	"sync/atomic"
 	"unsafe"
 
@@ -71,25 +68,49 @@ func protect(base, prot uintptr) (size uintptr, err error) {
 	return 0, unix.EINVAL
 }
 
-// clockSymbol is the address of __vdso_clock_gettime in the vDSO at base.
+// clockSymbol is the address of __vdso_clock_gettime in the vDSO at base. It
+// reads the few words that it needs where they lie: package debug/elf takes a
+// millisecond of every start.
 func clockSymbol(base uintptr) (uintptr, error) {
-	mem, err := os.Open("/proc/self/mem")
-	if err != nil {
-		return 0, err
+	const (
+		phoff, phnum   = 32, 56 // in Elf64_Ehdr
+		phdrSize       = 56
+		phOffset       = 8 // in Elf64_Phdr, behind the type
+		dynamic        = 2 // PT_DYNAMIC
+		strtab, symtab = 5, 6
+		symSize        = 24
+	)
+	var strs, syms uintptr
+	for i := range uintptr(load[uint16](base + phnum)) {
+		ph := base + uintptr(load[uint64](base+phoff)) + phdrSize*i
+		if load[uint32](ph) != dynamic {
+			continue
+		}
+		for d := base + uintptr(load[uint64](ph+phOffset)); load[uint64](d) != 0; d += 16 {
+			switch load[uint64](d) { // the addresses there are those of an object at 0
+			case strtab:
+				strs = base + uintptr(load[uint64](d+8))
+			case symtab:
+				syms = base + uintptr(load[uint64](d+8))
+			}
+		}
 	}
-	defer mem.Close()
-	f, err := elf.NewFile(io.NewSectionReader(mem, int64(base), 1<<20)) // reads end where the mapping does
-	if err != nil {
-		return 0, err
+	if syms == 0 || strs <= syms { // linkers put the strings behind the symbols, whose number is told elsewhere
+		return 0, errors.New("tsc: the vDSO has no symbols that we know to read")
 	}
-	syms, err := f.DynamicSymbols()
-	if err != nil {
-		return 0, err
-	}
-	for _, s := range syms {
-		if s.Name == "__vdso_clock_gettime" {
-			return base + uintptr(s.Value), nil
+	const name = "__vdso_clock_gettime\x00"
+	for sym := syms; sym+symSize <= strs; sym += symSize {
+		at := strs + uintptr(load[uint32](sym))
+		i := 0
+		for i < len(name) && load[byte](at+uintptr(i)) == name[i] {
+			i++
+		}
+		if i == len(name) {
+			return base + uintptr(load[uint64](sym+8)), nil
 		}
 	}
 	return 0, errors.New("tsc: no __vdso_clock_gettime")
 }
+
+// load is what lies at an address that Go knows nothing of.
+func load[T any](at uintptr) T { return **(**T)(unsafe.Pointer(&at)) }
