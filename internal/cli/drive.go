@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type trials struct {
 	dir     *scratch.Dir
 	spec    run.Spec
 	flags   []string // of run, with absolute paths; without those of inputs
+	hide    []string // of them, what keeps dir from the guest
 	command []string
 	runs    atomic.Int64 // begun
 	end     func()
@@ -79,6 +81,11 @@ func (a App) trials(cmd *cobra.Command, flags settings.Flags, from buildOf, args
 	if t.dir, err = scratch.New(t.self, "dettrace-"+cmd.Name()+"-"); err != nil {
 		return nil, err
 	}
+	// Directories for temporary files may be in an input; ours is in none.
+	if real, err := filepath.EvalSymlinks(t.dir.Path); err == nil {
+		t.hide = settings.HideBelow(t.spec.Inputs, real)
+	}
+	t.flags = append(t.flags, t.hide...)
 	ctx, cancel := a.interruptible(cmd.Context())
 	t.ctx = ctx
 	t.end = func() {

@@ -86,7 +86,7 @@ func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []
 	defer t.end()
 	a.mask = t.spec.Mask()
 	defer func() { err = a.mask.Error(err) }()
-	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Command: args, Dir: t.dir.Path}
+	p := &hunt.Program{Path: t.self, Flags: settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags), Own: t.hide, Command: args, Dir: t.dir.Path}
 	stop, err := a.follow(t, flags.Progress, 0)
 	if err != nil {
 		return run.ExitFailure, err

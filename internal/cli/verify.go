@@ -123,9 +123,13 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	defer stop()
 	p.Begun = t.begun
 	ctx := t.ctx
+	told := map[string]bool{}
 	r, err := verify.Verify(ctx, p, v.runs, func(o verify.Outcome) {
 		for _, n := range o.Notes {
-			a.note("%s", n)
+			if !told[n] {
+				a.note("%s", n)
+			}
+			told[n] = true
 		}
 	})
 	if err == nil && r.Result == verify.Same {

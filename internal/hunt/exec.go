@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 type Program struct {
 	Path    string   // of dettrace
 	Flags   []string // of run, that all runs have
+	Own     []string // of run, too: what people need not give to repeat one
 	Command []string
 	Dir     string // for files between us and the runs; the caller's to remove
 	Begun   func() // told of each run, by several goroutines; may be nil
@@ -60,7 +62,7 @@ func (p *Program) Run(ctx context.Context, seed uint64, s *schedule.File) (Outco
 		p.Begun()
 	}
 	one := rerun.Run{
-		Path: p.Path, Args: append([]string{"--save-schedule", saved, "--messages", messages}, line[2:]...),
+		Path: p.Path, Args: slices.Concat([]string{"--save-schedule", saved, "--messages", messages}, p.Own, line[2:]),
 		Report: reported, Stdout: both, Stderr: both,
 	}
 	status, r, err := one.Do(ctx)

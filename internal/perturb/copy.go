@@ -23,24 +23,35 @@ var ErrTooLarge = fmt.Errorf("more than %d MiB", MaxCopy>>20)
 // Copy makes a copy of the file or directory from at to, which must not exist, with every
 // directory's files made in reverse order, so that inode numbers and the order
 // of directories differ. Content, modes, links and attributes of users are kept. room is lowered by
-// the bytes copied.
-func Copy(from, to string, room *int64) error {
+// the bytes copied. The directory without is left out: that of the copies, which may be in from.
+func Copy(from, to string, room *int64, without string) error {
 	c := copier{room: room, links: map[[2]uint64]string{}}
-	return c.copy(from, to)
+	return c.all(from, to, without)
 }
 
 // CopyImage is Copy of a directory that is an image: devices and FIFOs, owners and
 // capabilities are part of it, and sockets are not. What the caller may not copy
 // is an error.
-func CopyImage(from, to string, room *int64) error {
+func CopyImage(from, to string, room *int64, without string) error {
 	c := copier{room: room, links: map[[2]uint64]string{}, image: true}
-	return c.copy(from, to)
+	return c.all(from, to, without)
 }
 
 type copier struct {
 	room  *int64
 	links map[[2]uint64]string
 	image bool
+	// without is the device and inode number of the directory that is left out.
+	without [2]uint64
+}
+
+func (c *copier) all(from, to, without string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(without, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: without, Err: err}
+	}
+	c.without = [2]uint64{st.Dev, st.Ino}
+	return c.copy(from, to)
 }
 
 func (c *copier) copy(from, to string) error {
@@ -61,6 +72,9 @@ func (c *copier) copy(from, to string) error {
 			return c.node(from, to, &st)
 		}
 	case unix.S_IFDIR:
+		if c.without == [2]uint64{st.Dev, st.Ino} {
+			return nil
+		}
 		return c.dir(from, to, &st)
 	case unix.S_IFLNK:
 		target, err := os.Readlink(from)

@@ -32,7 +32,7 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	room := int64(5)
-	if err := Copy(from, to, &room); err != nil || room != 1 {
+	if err := Copy(from, to, &room, t.TempDir()); err != nil || room != 1 {
 		t.Fatalf("%v, room for %d bytes", err, room)
 	}
 	stat := func(path string) (st unix.Stat_t) {
@@ -55,7 +55,7 @@ func TestCopy(t *testing.T) {
 		t.Errorf("inode numbers in the order a, d, c, b: %d", made)
 	}
 	room = 3
-	if err := Copy(from, to+"2", &room); !errors.Is(err, ErrTooLarge) {
+	if err := Copy(from, to+"2", &room, t.TempDir()); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("%v", err)
 	}
 }
@@ -71,6 +71,29 @@ func TestEnviron(t *testing.T) {
 	for _, not := range []string{"LANG=C", "SOURCE_DATE_EPOCH=1", "TZ=Asia/Kathmandu"} {
 		if slices.Contains(got, not) {
 			t.Errorf("%s is there: %q", not, got)
+		}
+	}
+}
+
+// A copy may be made below what is copied: where copies are is not copied.
+func TestCopyIntoItself(t *testing.T) {
+	from := t.TempDir()
+	ours := filepath.Join(from, "tmp", "ours")
+	if err := os.MkdirAll(ours, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "tmp/b", "tmp/ours/c"} {
+		if err := os.WriteFile(filepath.Join(from, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to, room := filepath.Join(ours, "copy"), int64(1)
+	if err := Copy(from, to, &room, ours); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": true, "tmp/b": true, "tmp/ours": false} {
+		if _, err := os.Lstat(filepath.Join(to, name)); (err == nil) != want {
+			t.Errorf("%s: %v, wanted there: %v", name, err, want)
 		}
 	}
 }

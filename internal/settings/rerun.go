@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dettrace/internal/output"
 	"dettrace/internal/run"
 )
 
@@ -53,6 +54,18 @@ func HideArgs(inputs []run.Input) (args []string) {
 		}
 	}
 	return args
+}
+
+// HideBelow are the flags that hide a path of the host where it lies in an input: our
+// own files.
+func HideBelow(inputs []run.Input, host string) []string {
+	var own []run.Input
+	for _, in := range inputs {
+		if rest, ok := strings.CutPrefix(host, strings.TrimSuffix(in.Host, "/")+"/"); ok {
+			own = append(own, run.Input{Guest: in.Guest, Hide: []string{"/" + output.HostPattern("", rest)}})
+		}
+	}
+	return HideArgs(own)
 }
 
 // Absolute are the flags args ("--NAME=VALUE") with which a run started in any

@@ -16,6 +16,9 @@ import (
 // An image that cannot be copied is used where it is, with a note.
 func (p *Program) image(ctx context.Context, h perturb.Host, dir string, o *Outcome) (flags []string, anybody bool) {
 	if p.Image == "host" {
+		if h.Copy {
+			o.Notes = append(o.Notes, "image host is used where it is: its inode numbers, the order of its directories and its file system are those of every run")
+		}
 		return nil, true
 	}
 	if !h.Copy {
@@ -40,12 +43,12 @@ func (p *Program) copyImage(ctx context.Context, to string, cold bool) (flags []
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return nil, err
 		}
-		flags, err = []string{"--image=dir:" + to}, perturb.CopyImage(path, to, &room)
+		flags, err = []string{"--image=dir:" + to}, perturb.CopyImage(path, to, &room, p.Dir.Path)
 	case "tar":
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return nil, err
 		}
-		flags, err = []string{"--image=tar:" + to}, perturb.Copy(path, to, &room)
+		flags, err = []string{"--image=tar:" + to}, perturb.Copy(path, to, &room, p.Dir.Path)
 	default:
 		flags, err = []string{"--store=" + to}, p.copyStored(ctx, to)
 	}

@@ -213,7 +213,7 @@ func (p *Program) inputs(h perturb.Host, dir string, o *Outcome) ([]string, erro
 				err = errors.New("its links are followed") // and would lead elsewhere
 			}
 			if err == nil {
-				err = perturb.Copy(in.Host, host, &room)
+				err = perturb.Copy(in.Host, host, &room, p.Dir.Path)
 			}
 			if err == nil && h.Cold {
 				err = perturb.Chill(host)
