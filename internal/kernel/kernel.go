@@ -156,6 +156,8 @@ type Kernel struct {
 	stdio     stdio
 	term      *terminal
 	timerfds  []*timerFD
+	// timerfdRoom is how many there may be before closed ones are looked for.
+	timerfdRoom int
 
 	sems               ipcIDs[*semSet]
 	semsUsed           int // semaphores in all sets

@@ -64,6 +64,9 @@ func sysTimerCreate(k *Kernel, t *Task) verdict {
 			return t.fail(unix.EINVAL)
 		}
 	}
+	if uint64(len(p.posix)) >= ^p.limits.signals.soft {
+		return t.fail(unix.EAGAIN)
+	}
 	if !t.writeU32(t.arg(2), uint32(x.id)) {
 		return t.fail(unix.EFAULT)
 	}
@@ -99,27 +102,37 @@ func sysTimerSettime(k *Kernel, t *Task) verdict {
 	switch {
 	case value == 0:
 	case x.cpu == nil:
-		k.armPosix(t.proc, x, k.deadline(t, x.clock, value, absolute))
+		k.armPosix(t.proc, x, k.deadline(t, x.clock, value, absolute), 0)
 	case absolute:
-		k.armPosix(t.proc, x, value)
+		k.armPosix(t.proc, x, value, 0)
 	default:
-		k.armPosix(t.proc, x, satAdd(x.cpu.used, value))
+		k.armPosix(t.proc, x, satAdd(x.cpu.used, value), 0)
 	}
 	return t.done(0)
 }
 
-func (k *Kernel) armPosix(p *Process, x *posixTimer, when int64) {
-	x.alarm = k.startAlarm(x.cpu, when, func() {
+// armPosix makes x expire at when, or as late as least.
+func (k *Kernel) armPosix(p *Process, x *posixTimer, when, least int64) {
+	x.alarm = k.startAlarm(x.cpu, max(when, least), func() {
 		x.alarm = nil
 		n := int64(0)
 		if x.interval > 0 {
-			n = (k.clockNow(x.cpu) - when) / x.interval
-			k.armPosix(p, x, when+(n+1)*x.interval)
+			var next, least int64
+			n, next, least = expirations(when, k.clockNow(x.cpu), x.interval)
+			k.armPosix(p, x, next, least)
 		}
 		if x.notify != sigevNone && k.procs[p.pid] == p {
 			k.sendTimerSignal(p, x, int(n))
 		}
 	})
+}
+
+// expirations tells how many more expirations of a timer than that of when are over
+// now, when the next one is, and the earliest moment to look at it: a tick from
+// now, because time that goes on in steps of a ns does not get far. All in ns.
+func expirations(when, now, interval int64) (more, next, least int64) {
+	more = max(now-when, 0) / interval
+	return more, satAdd(when+more*interval, interval), satAdd(now, tickNS)
 }
 
 // sendTimerSignal queues the signal of an expiration, or counts an overrun

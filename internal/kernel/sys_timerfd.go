@@ -48,9 +48,41 @@ func sysTimerfdCreate(k *Kernel, t *Task) verdict {
 		if f.class == fdBad {
 			return
 		}
+		k.dropTimerfds()
 		k.timerfds = append(k.timerfds, &timerFD{fd: f.fd, clock: clock, id: eventfdID(f.fd)})
 	}
 	return toExit
+}
+
+// dropTimerfds forgets, now and then, the timers whose descriptors are all closed. One
+// on its way through a socket has none, either: it stays if it is still to expire.
+func (k *Kernel) dropTimerfds() {
+	const few = 256
+	if len(k.timerfds) < max(k.timerfdRoom, few) || k.cfg.Open.Threads {
+		return
+	}
+	open := map[string]bool{}
+	for _, t := range k.order {
+		for _, n := range openFDs(t.tid) {
+			if f := k.file(t, n); f.class != fdBad {
+				if f.class == fdEvent {
+					open[eventfdID(f.fd)] = true
+				}
+				f.close()
+			}
+		}
+	}
+	kept := k.timerfds[:0]
+	for _, x := range k.timerfds {
+		if open[x.id] || x.timer != nil && x.interval == 0 {
+			kept = append(kept, x)
+			continue
+		}
+		k.sched.StopTimer(x.timer)
+		unix.Close(x.fd)
+	}
+	clear(k.timerfds[len(kept):])
+	k.timerfds, k.timerfdRoom = kept, 2*len(kept)
 }
 
 // eventfdID tells eventfds apart.
@@ -128,9 +160,9 @@ func (k *Kernel) fireTimerfd(x *timerFD, when int64) {
 	n := uint64(1)
 	x.timer = nil
 	if x.interval > 0 {
-		n += uint64((k.Now() - when) / x.interval)
-		next := when + int64(n)*x.interval
-		x.timer = k.sched.AddTimer(next, func() { k.fireTimerfd(x, next) })
+		more, next, least := expirations(when, k.Now(), x.interval)
+		n += uint64(more)
+		x.timer = k.sched.AddTimer(max(next, least), func() { k.fireTimerfd(x, next) })
 	}
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], n)

@@ -116,3 +116,5 @@ func TestEnds(t *testing.T) {
 
 // TestWaitEnds: what a parent learns of its children.
 func TestWaitEnds(t *testing.T) { sameAsNative(t, "wait_ends") }
+
+func TestTimersFar(t *testing.T) { sameAsNative(t, "timers_far") }
