@@ -57,3 +57,5 @@ func TestHugePages(t *testing.T) {
 	defer unix.Prctl(unix.PR_SET_THP_DISABLE, uintptr(was), 0, 0, 0)
 	sameLines(t, twice(t, args...), want)
 }
+
+func TestMincore(t *testing.T) { sameAsNative(t, "mincore") }
