@@ -46,6 +46,18 @@ func (k *Kernel) tryLock(t *Task, change func(), busy unix.Errno, what string) v
 		r := t.result()
 		if r == -int64(busy) || r == -int64(unix.EACCES) && busy == unix.EAGAIN {
 			t.wait = waitFor{what: what, lock: true}
+			if entry.Orig_rax == unix.SYS_FCNTL && uint32(entry.Rsi) == unix.F_SETLKW {
+				if w, ok := t.lockArg(entry.Rdx); ok {
+					w.fd = int(int32(entry.Rdi))
+					if k.deadlocked(t, &w) {
+						t.wait = waitFor{}
+						t.regs = withResult(t.regs, &entry, -int64(unix.EDEADLK))
+						t.rewrite()
+						return
+					}
+					t.wait.fileLock = &w
+				}
+			}
 			t.onTurn = func(t *Task) verdict {
 				return t.again(entry)
 			}

@@ -75,6 +75,7 @@ type waitFor struct {
 	queue    waitQueue // a place in another queue of ours
 	fifo     streamID  // a FIFO whose writer is awaited
 	lock     bool      // a file lock: retried whenever the turn changes hands
+	fileLock *lockWait // of lock: what of which file
 	vfork    *Process
 	mask     uint64 // signal mask in force during the call, if hasMask
 	hasMask  bool

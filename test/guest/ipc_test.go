@@ -103,3 +103,6 @@ cat /proc/sysvipc/msg /proc/sysvipc/sem | wc -l`)
 
 // Every operation of futex(2), its errors, and what dead owners leave.
 func TestFutex(t *testing.T) { sameAsNative(t, "futex_all") }
+
+// fcntl(2) tells of a circle of waiting processes; the run does not end with them.
+func TestLockDeadlock(t *testing.T) { sameAsNative(t, "lock_deadlock") }
