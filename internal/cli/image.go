@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"dettrace/internal/hint"
 	"dettrace/internal/output"
 	"dettrace/internal/report"
+	"dettrace/internal/run"
 	"dettrace/internal/settings"
 	"dettrace/internal/store"
 )
@@ -218,7 +220,8 @@ image needs. Waits for imports that are under way.`,
 }
 
 func (c *imageCommand) verifyCommand(status *int) *cobra.Command {
-	return &cobra.Command{
+	var how string
+	cmd := &cobra.Command{
 		Use:   "verify [REF...]",
 		Short: "Compute all digests of images again",
 		Long: `Read everything that images consist of and compare it with their digests;
@@ -229,10 +232,12 @@ Exit status: 0 all is well, 1 something is not, 125 failure of dettrace.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.completeImages,
 		RunE: func(_ *cobra.Command, args []string) (err error) {
-			*status, err = c.verify(args)
+			*status, err = c.verify(args, how)
 			return err
 		},
 	}
+	progressFlag(cmd, &how)
+	return cmd
 }
 
 // verifiedImage is what image verify prints as JSON.
@@ -241,7 +246,7 @@ type verifiedImage struct {
 	Problems []store.Problem `json:"problems"`
 }
 
-func (c *imageCommand) verify(args []string) (int, error) {
+func (c *imageCommand) verify(args []string, how string) (int, error) {
 	s, err := c.open()
 	if err != nil {
 		return 0, err
@@ -261,10 +266,18 @@ func (c *imageCommand) verify(args []string) (int, error) {
 		return 0, err
 	}
 	status := 0
-	done := make(map[[32]byte]bool)
+	v := &store.Verified{Interrupt: c.a.Interrupt}
+	stop, err := c.a.followTaking(how, "images", v.Progress)
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
 	result := []verifiedImage{}
 	for _, img := range list {
-		problems, err := s.Verify(img.Digest, done)
+		problems, err := s.Verify(img.Digest, v)
+		if errors.Is(err, store.ErrInterrupted) {
+			err = run.ErrInterrupted
+		}
 		if err != nil {
 			return 0, err
 		}

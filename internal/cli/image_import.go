@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +34,27 @@ func (f *importFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.Force, "force", false, "let NAME stand for the new image if it stands for another one")
 	fs.StringVar(&f.maxSize, "max-size", "64G", "most `BYTES` of files that the image may unpack to")
 	fs.Int64Var(&f.MaxFiles, "max-files", exchange.DefaultMaxFiles, "most files, `N`, that the image may have")
-	fs.StringVar(&f.progress, "progress", "auto", "`HOW` to show how far it is, on standard error: auto (a line, on a terminal), plain, json or none")
+	progressFlag(cmd, &f.progress)
+}
+
+func progressFlag(cmd *cobra.Command, how *string) {
+	cmd.Flags().StringVar(how, "progress", "auto", "`HOW` to show how far it is, on standard error: auto (a line, on a terminal), plain, json or none")
 	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(settings.ProgressModes(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// followTaking tells, as --progress says, how many files and bytes of an image were read
+// until stop is called; what a says meanwhile goes beside it.
+func (a *App) followTaking(how, image string, so func() (files, bytes int64)) (stop func(), err error) {
+	mode, columns, err := settings.Progress(how, a.Host)
+	if err != nil || mode == "" || mode == progress.None {
+		return func() {}, err
+	}
+	p := progress.New(a.Host.Stderr, mode, columns)
+	a.Host.Stdout, a.Host.Stderr = p.Beside(a.Host.Stdout), p.Beside(a.Host.Stderr)
+	return sync.OnceFunc(p.Follow(func(seconds float64) progress.Sample {
+		files, bytes := so()
+		return progress.Taken{Image: image, Files: files, Bytes: bytes, Seconds: seconds}
+	})), nil
 }
 
 func (f *importFlags) check() (err error) {
@@ -154,17 +174,13 @@ func (c *imageCommand) take(f *importFlags, source string, do func(*store.Store)
 	if err := store.CheckName(f.Name); err != nil {
 		return hint.With(err, "name it: "+source+" NAME; "+hint.Of(err))
 	}
-	mode, columns, err := settings.Progress(f.progress, c.a.Host)
-	if err != nil {
-		return err
+	if _, _, err := settings.Progress(f.progress, c.a.Host); err != nil {
+		return err // before the work
 	}
 	stop := func() {}
 	f.Watch = func(b *store.Build) {
 		b.Interrupt = c.a.Interrupt
-		stop = progress.New(c.a.Host.Stderr, mode, columns).Follow(func(seconds float64) progress.Sample {
-			files, bytes := b.Progress()
-			return progress.Taken{Image: f.Name, Files: files, Bytes: bytes, Seconds: seconds}
-		})
+		stop, _ = c.a.followTaking(f.progress, f.Name, b.Progress) // it was asked above
 	}
 	r, err := do(s)
 	stop()

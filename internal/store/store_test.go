@@ -148,8 +148,19 @@ func TestImage(t *testing.T) {
 	if !bytes.Equal(again.Bytes(), text) {
 		t.Errorf("manifest is not read as it was written:\n%s\n%s", text, again.Bytes())
 	}
-	if bad, err := s.Verify(img.Digest, map[[32]byte]bool{}); err != nil || len(bad) != 0 {
-		t.Error(bad, err)
+	gone := make(chan struct{})
+	v := &Verified{Interrupt: gone}
+	for range 2 { // what was read is not read again
+		if bad, err := s.Verify(img.Digest, v); err != nil || len(bad) != 0 {
+			t.Error(bad, err)
+		}
+		if files, read := v.Progress(); files != 2 || read != int64(len(big)+len("root")) {
+			t.Errorf("%d files, %d bytes were read", files, read)
+		}
+	}
+	close(gone)
+	if _, err := s.Verify(img.Digest, &Verified{Interrupt: gone}); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 
@@ -289,7 +300,7 @@ func TestGC(t *testing.T) {
 	if n := count(t, s.path("tmp")); n != 0 {
 		t.Errorf("%d files in tmp", n)
 	}
-	if bad, err := s.Verify(b.Digest, map[[32]byte]bool{}); err != nil || len(bad) != 0 {
+	if bad, err := s.Verify(b.Digest, &Verified{}); err != nil || len(bad) != 0 {
 		t.Error(bad, err)
 	}
 	if _, err := s.OpenLayer(a.Digest, 0); err == nil {
@@ -316,7 +327,7 @@ func TestDamage(t *testing.T) {
 		s := newStore(t)
 		img := add(t, s, "x", Config{}, pack(t, "f=good!"))
 		must(t, damage(s, img))
-		bad, err := s.Verify(img.Digest, map[[32]byte]bool{})
+		bad, err := s.Verify(img.Digest, &Verified{})
 		if err != nil || len(bad) != 1 {
 			t.Errorf("%s: %v %v", name, bad, err)
 		}

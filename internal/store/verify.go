@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"dettrace/internal/rootfs"
 )
@@ -17,9 +19,34 @@ type Problem struct {
 	Error string `json:"error"`
 }
 
+// Verified is what Verify has read, for several images. Progress may be called at
+// any time.
+type Verified struct {
+	// Interrupt, if not nil, is closed when nobody wants the answer any more:
+	// Verify fails with ErrInterrupted then.
+	Interrupt <-chan struct{}
+
+	done         map[[sha256.Size]byte]bool // content that is what its digest says
+	files, bytes atomic.Int64
+}
+
+// Progress is how many files and bytes have been read.
+func (v *Verified) Progress() (files, bytes int64) { return v.files.Load(), v.bytes.Load() }
+
+// Write counts bytes that are read.
+func (v *Verified) Write(b []byte) (int, error) {
+	select {
+	case <-v.Interrupt:
+		return 0, ErrInterrupted
+	default:
+	}
+	v.bytes.Add(int64(len(b)))
+	return len(b), nil
+}
+
 // Verify reads all of an image: its manifest, its index, and every content
-// that is not in done, to which it adds them.
-func (s *Store) Verify(digest string, done map[[sha256.Size]byte]bool) ([]Problem, error) {
+// that is not in v yet, to which it adds them.
+func (s *Store) Verify(digest string, v *Verified) ([]Problem, error) {
 	h, err := hexOf(digest)
 	if err != nil {
 		return nil, err
@@ -46,27 +73,35 @@ func (s *Store) Verify(digest string, done map[[sha256.Size]byte]bool) ([]Proble
 		out = append(out, Problem{"index", "does not agree with the manifest"})
 	}
 	err = t.Walk(func(p string, n *rootfs.Node) error {
-		if !n.IsRegular() || n.Size == 0 || done[n.Digest] {
+		if !n.IsRegular() || n.Size == 0 || v.done[n.Digest] {
 			return nil
 		}
-		if err := s.verifyBlob(n); err != nil {
+		v.files.Add(1)
+		err := s.verifyBlob(n, v)
+		if errors.Is(err, ErrInterrupted) {
+			return err
+		}
+		if err != nil {
 			out = append(out, Problem{p, err.Error()})
 			return nil
 		}
-		done[n.Digest] = true
+		if v.done == nil {
+			v.done = map[[sha256.Size]byte]bool{}
+		}
+		v.done[n.Digest] = true
 		return nil
 	})
 	return out, err
 }
 
-func (s *Store) verifyBlob(n *rootfs.Node) error {
+func (s *Store) verifyBlob(n *rootfs.Node, v *Verified) error {
 	f, err := os.Open(s.path(blobsDir, blobName(n.Digest)))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	k, err := io.Copy(sum, f)
+	k, err := io.Copy(io.MultiWriter(v, sum), f)
 	switch {
 	case err != nil:
 		return err
