@@ -96,13 +96,6 @@ func (k *Kernel) over(t *Task, d *due) {
 	k.setNow()
 }
 
-// lend writes words below the red zone of t's stack, for the call at whose
-// entry it stands: the kernel reads them at once.
-func (t *Task) lend(words ...uint64) (addr uint64, ok bool) {
-	addr = (t.regs.Rsp - 128 - 512) &^ 15
-	return addr, t.writeU64(addr, words...)
-}
-
 // borrowed lets the kernel make a call with other arguments, which are the
 // guest's own again at its exit.
 func (t *Task) borrowed(entry func(), exit func(*Task)) verdict {

@@ -51,7 +51,7 @@ func (k *Kernel) enter(t *Task) verdict {
 	again := t.retrying
 	t.retrying = false
 	if !again {
-		t.partial = 0
+		t.partial, t.lent = 0, nil
 		if nr != unix.SYS_RESTART_SYSCALL {
 			t.restart = restart{}
 		}

@@ -162,11 +162,11 @@ func (t *Task) awaitReader(entry ptrace.Regs) {
 }
 
 // askFifo lets t, at the exit of an open that gave ENXIO, look whether that was a
-// FIFO: the thread makes a stat in its place, into memory below its red zone.
+// FIFO: the thread makes a stat in its place, into spare memory.
 func (k *Kernel) askFifo(t *Task, entry ptrace.Regs) {
 	mask, err := ptrace.SigMask(t.tid)
-	buf, ok := t.lend(0)
-	if err != nil || !ok {
+	buf := t.spare()
+	if err != nil {
 		t.awaitReader(entry)
 		return
 	}

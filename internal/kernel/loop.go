@@ -278,6 +278,9 @@ func (k *Kernel) exitStop(t *Task) (bool, error) {
 	if f != nil {
 		f(t)
 	}
+	if !t.retrying {
+		k.giveBack(t)
+	}
 	if t.onTurn != nil { // the handler wants to try again later
 		return true, k.park(t, t.onTurn)
 	}

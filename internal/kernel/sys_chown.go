@@ -31,7 +31,7 @@ func sysChown(k *Kernel, t *Task) verdict {
 	// The call becomes a stat of the same file, which finds all the errors
 	// of path resolution; the owner is set at its exit.
 	entry := t.regs
-	buf := (t.regs.Rsp - 128 - 512) &^ 15 // below the red zone
+	buf := t.spare()
 	switch t.callNr {
 	case unix.SYS_CHOWN:
 		t.regs.Orig_rax = unix.SYS_STAT

@@ -30,9 +30,8 @@ func sysWait(k *Kernel, t *Task) verdict {
 		t.setArg(opt, t.arg(opt)|unix.WNOHANG)
 	}
 	if noInfo = t.callNr == unix.SYS_WAITID && info == 0; noInfo {
-		// Only si_pid tells that no child had news: below the red zone there
-		// is room for it.
-		info = (entry.Rsp - 128 - 512) &^ 15
+		// Only si_pid tells that no child had news.
+		info = t.spare()
 		t.setArg(2, info)
 	}
 	if !nohang || noInfo {

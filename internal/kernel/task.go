@@ -55,6 +55,7 @@ type Task struct {
 	fifoAt     int64       // 1 + the start of the call that is known to open a FIFO
 	fifoMet    bool        // interrupted by meetFifo, and the stop is still to come
 	timerSlack uint64      // ns; 0: the default
+	lent       *lent       // see spare
 	partial    int64       // bytes that a call written in pieces has moved so far
 	undo       *semUndoList
 	codeCall   *codeCall    // code of its own that it is in

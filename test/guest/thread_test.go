@@ -98,3 +98,6 @@ func TestTimeNamespace(t *testing.T) {
 		t.Errorf("status %d, no %q in\n%s", r.Status, want, r.Stderr)
 	}
 }
+
+// The guest's memory is its own, also what we borrow of it.
+func TestSmallStack(t *testing.T) { sameAsNative(t, "small_stack") }
