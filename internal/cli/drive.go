@@ -17,6 +17,7 @@ import (
 	"dettrace/internal/buildfile"
 	"dettrace/internal/hint"
 	"dettrace/internal/progress"
+	"dettrace/internal/rerun"
 	"dettrace/internal/run"
 	"dettrace/internal/scratch"
 	"dettrace/internal/settings"
@@ -93,6 +94,22 @@ func (a App) trials(cmd *cobra.Command, flags settings.Flags, from buildOf, args
 		t.dir.Close()
 	}
 	return t, nil
+}
+
+// sayRepeat names the command line of one run of what failed in all of them.
+func (a App) sayRepeat(t *trials, flags settings.Flags, from buildOf) {
+	line := []string{"dettrace", "run"}
+	if from.file == "" {
+		line = append(line, settings.Pinned(settings.Args(settings.Bare(flags)), t.spec, flags)...)
+		line = append(append(line, "--"), t.command...)
+	} else {
+		line[1] = "build"
+		if from.name != "" {
+			line = append(line, "--only="+from.name)
+		}
+		line = append(line, from.file)
+	}
+	a.say("repeat: %s", rerun.Quote(line))
 }
 
 // refused are the flags of run that a command that makes many runs does not

@@ -145,8 +145,11 @@ func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, a
 		}
 	}
 	switch {
-	case err != nil, r.Result == explain.BuildFailed:
+	case err != nil:
 		return exitTrouble, err
+	case r.Result == explain.BuildFailed:
+		a.sayRepeat(t, flags, e.from)
+		return exitTrouble, nil
 	case r.Result == explain.Unreproducible:
 		return exitDifferent, nil
 	}

@@ -154,6 +154,7 @@ func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, arg
 	case verify.Different:
 		return exitDifferent, nil
 	}
+	a.sayRepeat(t, flags, v.from)
 	return exitTrouble, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"dettrace/internal/report"
 	"dettrace/internal/rerun"
 )
 
@@ -20,8 +21,8 @@ func (r *Report) JSON(w io.Writer) error {
 // Text writes the report for people.
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%d runs)\n", r.Result, rerun.Quote(r.Command), r.Runs)
-	if r.Result == BuildFailed {
+	fmt.Fprintf(&b, "%s: %s (%s)\n", r.Result, rerun.Quote(r.Command), report.Plural(int(r.Runs), "run"))
+	if r.Result == BuildFailed && r.Tail != "" {
 		fmt.Fprintf(&b, "\nits output ends with:\n%s\n", strings.TrimRight(r.Tail, "\n"))
 	}
 	if len(r.Sources) > 0 && r.Result != BuildFailed {
