@@ -108,7 +108,7 @@ func (a *ambush) finishCall() (st ptrace.Status, live bool, err error) {
 // blocked or ignored, the kernel would unblock it and reset its action
 // (force_sig_info_to_task, kernel/signal.c).
 func (a *ambush) canTrap(freely bool) (bool, error) {
-	s, ok := readSigState(a.t.tid)
+	s, ok := a.t.sigState()
 	trap := bit(unix.SIGTRAP)
 	if !ok || s.ignored&trap != 0 || freely && s.caught&trap != 0 {
 		return false, nil

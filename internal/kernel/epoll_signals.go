@@ -59,7 +59,7 @@ func (k *Kernel) epollSignals(t *Task, f *file) (fds []waitFD, mask uint64) {
 // A ready file need not make the set ready (EPOLLET, EPOLLONESHOT): then the
 // next try comes when somebody else has done something.
 func (k *Kernel) epollTry(t *Task, w waitFor) verdict {
-	s, ok := readSigState(t.tid)
+	s, ok := t.sigState()
 	ready := !ok || s.pending&w.sigfd != 0
 	for i := range w.fds {
 		f := file{fd: w.fds[i].fd}

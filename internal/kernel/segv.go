@@ -90,7 +90,7 @@ func (k *Kernel) restoreSegv(t *Task) error {
 			return err
 		}
 	default:
-		s, ok := readSigState(t.tid)
+		s, ok := t.sigState()
 		if blocked = ok && s.caught&bit(unix.SIGSEGV) == 0; blocked {
 			if err := k.setSegv(t, a); err != nil {
 				return err

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"encoding/binary"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -123,24 +122,6 @@ const (
 	siKernel = 0x80
 )
 
-// sigState is what /proc/tid/status says of a thread's signals.
-type sigState struct {
-	pending, blocked, ignored, caught uint64
-}
-
-func readSigState(tid int) (sigState, bool) {
-	var s sigState
-	b, err := readStatus(tid)
-	if err != nil {
-		return s, false
-	}
-	s.pending = hexLine(b, "SigPnd:\t") | hexLine(b, "ShdPnd:\t")
-	s.blocked = hexLine(b, "SigBlk:\t")
-	s.ignored = hexLine(b, "SigIgn:\t")
-	s.caught = hexLine(b, "SigCgt:\t")
-	return s, true
-}
-
 func bit(s unix.Signal) uint64 { return 1 << (uint(s) - 1) }
 
 // Signals whose default action is to do nothing (signal(7)).
@@ -158,7 +139,7 @@ func (k *Kernel) deliverable(t *Task) bool {
 			return false
 		}
 	}
-	s, ok := readSigState(t.tid)
+	s, ok := t.sigState()
 	if !ok || s.pending == 0 {
 		return false
 	}
@@ -184,7 +165,7 @@ func (k *Kernel) wakeIfSignalled(t *Task) {
 		return
 	}
 	if t.wait.sigfd != 0 {
-		if s, ok := readSigState(t.tid); ok && s.pending&t.wait.sigfd != 0 {
+		if s, ok := t.sigState(); ok && s.pending&t.wait.sigfd != 0 {
 			k.sched.Wake(t.th)
 		}
 	}
@@ -245,18 +226,4 @@ func (k *Kernel) sendSignal(p *Process, sig unix.Signal) {
 	for _, t := range p.tasks {
 		k.wakeIfSignalled(t)
 	}
-}
-
-func hexLine(b []byte, key string) uint64 {
-	i := indexLine(b, key)
-	if i < 0 {
-		return 0
-	}
-	b = b[i+len(key):]
-	n := 0
-	for n < len(b) && b[n] != '\n' {
-		n++
-	}
-	v, _ := strconv.ParseUint(string(b[:n]), 16, 64)
-	return v
 }

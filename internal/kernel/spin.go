@@ -102,7 +102,7 @@ func (k *Kernel) spinStop(t *Task, steps int) (parked bool, err error) {
 // findCycle steps t. It returns the cycle, at whose canonical state t is then,
 // or nil, or another stop than that of a step.
 func (k *Kernel) findCycle(t *Task, steps int) (s *spin, other *ptrace.Status, err error) {
-	if st, ok := readSigState(t.tid); !ok || st.ignored&bit(unix.SIGTRAP) != 0 {
+	if st, ok := t.sigState(); !ok || st.ignored&bit(unix.SIGTRAP) != 0 {
 		return nil, nil, nil // the kernel would reset an ignored SIGTRAP
 	}
 	mask, err := ptrace.SigMask(t.tid)

@@ -81,7 +81,7 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 		w.fds = append(w.fds, waitFD{fd: f.fd, events: uint32(uint16(p.events))})
 	}
 	if w.sigfd != 0 && !ready {
-		s, ok := readSigState(t.tid)
+		s, ok := t.sigState()
 		ready = !ok || s.pending&w.sigfd != 0
 	}
 	if ready {

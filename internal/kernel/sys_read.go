@@ -180,7 +180,7 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 	// A signalfd asks for the signals of whoever polls it: not ours.
 	if mask, ok := f.signalfdMask(); ok {
 		f.close()
-		if s, ok := readSigState(t.tid); !ok || s.pending&mask != 0 {
+		if s, ok := t.sigState(); !ok || s.pending&mask != 0 {
 			return pass
 		}
 		t.wait = waitFor{what: what, sigfd: mask}

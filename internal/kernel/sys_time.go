@@ -323,7 +323,7 @@ func sysSigtimedwait(k *Kernel, t *Task) verdict {
 		}
 		t.restart = restart{nr: t.callNr, deadline: satAdd(k.Now(), ns), set: true}
 	}
-	s, _ := readSigState(t.tid)
+	s, _ := t.sigState()
 	due := t.restart.set && k.Now() >= t.restart.deadline
 	if s.pending&set != 0 || t.sigWake || due {
 		t.sigWake = false

@@ -63,6 +63,7 @@ type Task struct {
 	attr       schedattr.Attr
 	guessed    schedattr.Attr // see inheritAttr
 	cpu        cpuClock
+	status     int // 1 + descriptor of /proc/tid/status; 0: not open
 }
 
 // waitFor says why a task is parked; it feeds wake-ups and the deadlock report.
@@ -234,6 +235,7 @@ func statusField(tid int, key string) [][]byte {
 // removeTask forgets a dead thread; it reports whether it was the last one of its process.
 func (k *Kernel) removeTask(t *Task) bool {
 	t.dead = true
+	t.closeStatus()
 	k.unpark(t)
 	k.semExit(t)
 	k.sched.Exit(t.th)

@@ -209,7 +209,7 @@ func (k *Kernel) typeRunning(t *Task, nudged bool) {
 		return
 	}
 	q := console.Question{Nudged: nudged}
-	if s, ok := readSigState(t.tid); nudged && ok {
+	if s, ok := t.sigState(); nudged && ok {
 		q.Caught = s.caught&(bit(unix.SIGINT)|bit(unix.SIGQUIT)|bit(unix.SIGTSTP)) != 0
 	}
 	if _, err := k.ask(console.Place{Kind: console.Running, Thread: t.vtid}, q); err != nil {

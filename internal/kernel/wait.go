@@ -150,7 +150,7 @@ func (k *Kernel) recheckAll() error {
 		if t.dead || !t.stopped {
 			continue
 		}
-		s, ok := readSigState(t.tid)
+		s, ok := t.sigState()
 		if ok && s.pending&(bit(unix.SIGCONT)|bit(unix.SIGKILL)) == 0 {
 			continue
 		}

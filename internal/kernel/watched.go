@@ -122,7 +122,7 @@ func (k *Kernel) firstCode(t *Task, si *ptrace.SigInfo) (bool, error) {
 // instruction it stands, if it has been called.
 func (k *Kernel) catchReturn(t *Task, r codeRange) (bool, error) {
 	mask, err := ptrace.SigMask(t.tid)
-	s, ok := readSigState(t.tid)
+	s, ok := t.sigState()
 	if err != nil || !ok || (mask|s.ignored)&bit(unix.SIGTRAP) != 0 || k.cfg.Policy != nil {
 		return false, ignoreGone(err) // the stop would reset what SIGTRAP does
 	}
