@@ -78,7 +78,7 @@ func (k *Kernel) asTCP(t *Task, s *pollSpec, v verdict) verdict {
 func (k *Kernel) pollTCP(t *Task) {
 	const size, revents = 8, 6 // struct pollfd
 	left, at := t.result(), t.arg(0)
-	for n := t.arg(1); n > 0 && left > 0; n, at = n-1, at+size {
+	for n := uint32(t.arg(1)); n > 0 && left > 0; n, at = n-1, at+size {
 		var b [size]byte
 		if !t.read(at, b[:]) {
 			return

@@ -181,7 +181,7 @@ func (k *Kernel) pollSpec(t *Task) (pollSpec, unix.Errno) {
 	nr := int(t.regs.Orig_rax)
 	switch nr {
 	case unix.SYS_POLL, unix.SYS_RESTART_SYSCALL, unix.SYS_PPOLL:
-		n := t.arg(1)
+		n := uint32(t.arg(1)) // the kernel looks at the lower half only
 		if n > 1<<20 {
 			return s, unix.EINVAL
 		}
@@ -237,6 +237,9 @@ func (k *Kernel) pollTimeout(t *Task, s *pollSpec, ts, mask uint64, unit int64) 
 		return unix.EFAULT
 	}
 	sec, sub := int64(binary.LittleEndian.Uint64(b[:])), int64(binary.LittleEndian.Uint64(b[8:]))
+	if unit > 1 { // select(2) takes any number of microseconds
+		sec, sub = sec+sub/1e6, sub%1e6
+	}
 	if sec < 0 || sub < 0 || unit == 1 && sub >= 1e9 {
 		return unix.EINVAL
 	}

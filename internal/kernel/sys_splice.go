@@ -61,7 +61,7 @@ func sysSplice(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_TEE {
 		ends[1].arg, flags = 1, 3
 	}
-	if t.arg(flags-1) == 0 || t.arg(flags)&^spliceFlags != 0 {
+	if t.arg(flags-1) == 0 || uint32(t.arg(flags))&^spliceFlags != 0 {
 		return pass // the kernel looks at nothing else
 	}
 	var pipes []spliceEnd

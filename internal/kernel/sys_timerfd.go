@@ -22,7 +22,7 @@ type timerFD struct {
 }
 
 func sysTimerfdCreate(k *Kernel, t *Task) verdict {
-	clock, flags := t.intArg(0), t.arg(1)
+	clock, flags := t.intArg(0), uint32(t.arg(1))
 	switch clock {
 	case unix.CLOCK_REALTIME, unix.CLOCK_MONOTONIC, unix.CLOCK_BOOTTIME:
 	case unix.CLOCK_REALTIME_ALARM, unix.CLOCK_BOOTTIME_ALARM:
@@ -30,12 +30,12 @@ func sysTimerfdCreate(k *Kernel, t *Task) verdict {
 	default:
 		return t.fail(unix.EINVAL)
 	}
-	if flags&^uint64(unix.TFD_CLOEXEC|unix.TFD_NONBLOCK) != 0 {
+	if flags&^uint32(unix.TFD_CLOEXEC|unix.TFD_NONBLOCK) != 0 {
 		return t.fail(unix.EINVAL)
 	}
 	entry := t.regs
 	t.regs.Orig_rax = unix.SYS_EVENTFD2
-	t.regs.Rdi, t.regs.Rsi = 0, flags // EFD_ and TFD_ flags have the same values
+	t.regs.Rdi, t.regs.Rsi = 0, uint64(flags) // EFD_ and TFD_ flags have the same values
 	t.rewrite()
 	t.onExit = func(t *Task) {
 		r := t.result()

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -107,6 +108,16 @@ int main(void)
 	TRY("accept stream", accept(stream[0], 0, 0));
 	TRY("accept dgram", accept(dgram[0], 0, 0));
 	printf("\nothers");
+	// Of an unsigned int the kernel takes the lower half.
+	TRY("poll high", ({
+		    struct pollfd f = {p[0], POLLIN};
+		    if (fork() == 0) {
+			    usleep(1000);
+			    write(p[1], "x", 1);
+			    _exit(0);
+		    }
+		    syscall(SYS_poll, &f, 7ul << 32 | 1, -1);
+	    }));
 	TRY("timer flags", ({ struct itimerspec s = {{0, 0}, {0, 5}}; timerfd_settime(timer, 4, &s, 0); }));
 	TRY("random bad", write(open("/dev/urandom", O_RDWR), (void *)8, 8));
 	TRY("path ioctl", ioctl(open("/", O_PATH), 0x12345678, 0));
