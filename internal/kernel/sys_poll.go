@@ -137,7 +137,20 @@ func (k *Kernel) pollAtOnce(t *Task, s *pollSpec) verdict {
 	if nr == unix.SYS_SELECT {
 		unit = 1000
 	}
-	t.writeU64(addr, 0, 0)
+	if !t.writeU64(addr, 0, 0) { // a constant, which is not written to afterwards, either
+		entry := t.regs
+		at, ok := t.lend(0, 0)
+		if !ok {
+			return t.fail(unix.EFAULT)
+		}
+		t.setArg(i, at)
+		t.rewrite()
+		t.onExit = func(t *Task) {
+			t.regs = withResult(t.regs, &entry, t.result())
+			t.rewrite()
+		}
+		return toExit
+	}
 	t.onExit = func(t *Task) {
 		sec, ns := splitNS(left)
 		t.writeU64(addr, uint64(sec), uint64(ns/unit))
@@ -283,6 +296,9 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 func sysEpollWait(k *Kernel, t *Task) verdict {
 	nr := int(t.regs.Orig_rax)
 	timed, ns := false, int64(0)
+	if t.intArg(2) <= 0 {
+		return pass // EINVAL
+	}
 	if nr == unix.SYS_EPOLL_PWAIT2 {
 		if a := t.arg(3); a != 0 {
 			v, valid, ok := t.timespec(a)
@@ -341,14 +357,18 @@ func isTTY(f *file) bool { return f.class == fdTTY }
 
 func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	f := k.file(t, t.intArg(0))
-	if k.signalfds && f.class == fdAnon && !t.sigWake && !(timed && k.late(t)) {
+	if f.class != fdAnon {
+		f.close()
+		return pass // EBADF, EINVAL
+	}
+	if k.signalfds && !t.sigWake && !(timed && k.late(t)) {
 		if fds, mask := k.epollSignals(t, &f); mask != 0 {
 			f.close()
 			w.fds, w.sigfd = fds, mask
 			return k.epollTry(t, w)
 		}
 	}
-	if t.sigWake || f.class == fdBad || f.ready(unix.POLLIN) || timed && k.Now() >= t.restart.deadline {
+	if t.sigWake || f.ready(unix.POLLIN) || timed && k.Now() >= t.restart.deadline {
 		f.close()
 		due := timed && k.Now() >= t.restart.deadline && !t.sigWake
 		t.sigWake = false

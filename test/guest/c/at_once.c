@@ -118,6 +118,8 @@ int main(void)
 		    }
 		    syscall(SYS_poll, &f, 7ul << 32 | 1, -1);
 	    }));
+	TRY("epoll none", epoll_wait(epoll, (void *)buf, 0, -1));
+	TRY("epoll pipe", epoll_wait(p[0], (void *)buf, 1, -1));
 	TRY("timer flags", ({ struct itimerspec s = {{0, 0}, {0, 5}}; timerfd_settime(timer, 4, &s, 0); }));
 	TRY("random bad", write(open("/dev/urandom", O_RDWR), (void *)8, 8));
 	TRY("path ioctl", ioctl(open("/", O_PATH), 0x12345678, 0));

@@ -1,0 +1,19 @@
+// select(2), pselect6(2) and ppoll(2) with a time that is a constant.
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct timeval hour = {3600, 0};
+static const struct timespec exact = {3600, 0};
+
+int main(void)
+{
+	time_t start = time(0);
+	printf("%ld", syscall(SYS_select, 0, 0, 0, 0, &hour));
+	printf(" %ld", syscall(SYS_pselect6, 0, 0, 0, 0, &exact, 0));
+	printf(" %ld, ", syscall(SYS_ppoll, 0, 0, &exact, 0, 8));
+	printf("%ld s\n", (long)(time(0) - start));
+}
