@@ -26,3 +26,16 @@ func mapPage(file *os.File) (*page, error) {
 		text:   mem[128:],
 	}, nil
 }
+
+// mapWord maps the eight bytes at a multiple of 8 in file. Whoever can cut the file
+// off can make a load of them fault (package fault).
+func mapWord(file *os.File, at int64) (*atomic.Uint64, error) {
+	if at < 0 || at%8 != 0 {
+		return nil, fmt.Errorf("detfs: map a word at %d: %w", at, unix.EINVAL)
+	}
+	mem, err := unix.Mmap(int(file.Fd()), at&^(pageLen-1), pageLen, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("detfs: map a word: %w", err)
+	}
+	return (*atomic.Uint64)(unsafe.Pointer(&mem[at%pageLen])), nil
+}

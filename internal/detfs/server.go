@@ -3,7 +3,6 @@ package detfs
 import (
 	"bufio"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,9 +12,11 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 
 	"dettrace/internal/cpusite"
+	"dettrace/internal/fault"
 	"dettrace/internal/fuse"
 	"dettrace/internal/host"
 	"dettrace/internal/image"
@@ -38,24 +39,23 @@ type server struct {
 	open openLayer
 	conn *fuse.Conn
 
-	count   *os.File // Client.Count
-	countAt int64
+	count   *os.File                   // Client.Count
+	counted *atomic.Uint64             // the word in it; nil: there is none
 	texts   map[textKey]cpusite.Result // see cpuSites
 }
 
 // now is the logical time in ns since 1970: what the supervisor said last, and
-// the calls that the guest made since. It is read and not mapped, as the guest
-// can cut the file off.
+// the calls that the guest made since.
 func (s *server) now() int64 {
 	now, most := s.page.clock.Load(), s.page.most.Load()
-	if s.count == nil || most <= 0 {
+	if s.counted == nil || most <= 0 {
 		return now
 	}
-	var b [8]byte
-	if n, err := syscall.Pread(int(s.count.Fd()), b[:], s.countAt); n != len(b) || err != nil {
-		return now
+	n := uint64(0)
+	if !fault.Survive(func() { n = s.counted.Load() }) { // the guest has cut the file off
+		s.counted = nil
 	}
-	return now + int64(min(binary.NativeEndian.Uint64(b[:]), uint64(most)))*s.page.tick.Load()
+	return now + int64(min(n, uint64(most)))*s.page.tick.Load()
 }
 
 // ServerMain is the hidden subcommand. It ends when the client does (end of
@@ -150,8 +150,9 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		if file == nil {
 			return nil, errors.New("detfs: count: no descriptor")
 		}
-		s.count, s.countAt = file, c.Offset
-		return nil, nil
+		word, err := mapWord(file, c.Offset)
+		s.count, s.counted = file, word
+		return nil, err
 	case "changes":
 		return s.f.changeList()
 	case "glob":

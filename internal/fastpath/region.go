@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/cpu"
+	"dettrace/internal/fault"
 )
 
 // Facts are the constants of a container that corrections need.
@@ -107,17 +107,7 @@ func (r *Region) guard(f func()) {
 	if r.lost {
 		return
 	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		switch e := recover().(type) {
-		case nil:
-		case interface{ Addr() uintptr }: // runtime.Error of a fault
-			r.lost = true
-		default:
-			panic(e)
-		}
-	}()
-	f()
+	r.lost = !fault.Survive(f)
 }
 
 // Arm lets the next thread make up to n calls that are served. It is now, in ns

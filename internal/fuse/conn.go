@@ -54,17 +54,19 @@ func (c *Conn) Loop() error {
 		return fmt.Errorf("fuse: %w", err)
 	}
 	for {
-		if ok, err := await(c.fd); err != nil {
-			return fmt.Errorf("fuse: poll: %w", err)
-		} else if !ok {
-			continue
-		}
+		// On one CPU the caller goes on when it has its reply, and comes with the
+		// next request before we do.
 		n, err := rawRead(c.fd, c.in)
 		switch {
 		case err == nil:
+		case errors.Is(err, syscall.EAGAIN):
+			if err := await(c.fd); err != nil {
+				return fmt.Errorf("fuse: poll: %w", err)
+			}
+			continue
 		case errors.Is(err, syscall.ENODEV):
 			return nil
-		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN),
+		case errors.Is(err, syscall.EINTR),
 			errors.Is(err, syscall.ENOENT): // the request was interrupted before it was read
 			continue
 		default:

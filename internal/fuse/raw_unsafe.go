@@ -18,19 +18,19 @@ import (
 // patience is how long await waits at most without coming back into Go, in ns.
 const patience = 9_000_000
 
-// await waits for a while until there may be something to read, and reports
-// whether there is. Its caller is in a loop: at the beginning of each call, which
-// needs a frame and is not inlined, the goroutine stops if it was asked to.
+// await waits for a while until there may be something to read. Its caller is in
+// a loop: at the beginning of each call, which needs a frame and is not inlined, the
+// goroutine stops if it was asked to.
 //
 //go:noinline
-func await(fd int) (bool, error) {
+func await(fd int) error {
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	ts := unix.Timespec{Nsec: patience}
-	n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	_, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 	if e != 0 && e != unix.EINTR {
-		return false, e
+		return e
 	}
-	return e == 0 && n > 0, nil
+	return nil
 }
 
 func rawRead(fd int, b []byte) (int, error) {
