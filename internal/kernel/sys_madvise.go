@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"dettrace/internal/fastpath"
 )
 
 // madvise(2). The filter lets advice through that the kernel obeys exactly;
@@ -13,6 +15,8 @@ func sysMadvise(k *Kernel, t *Task) verdict {
 	switch t.intArg(2) {
 	case unix.MADV_FREE:
 		return k.madviseFree(t)
+	case unix.MADV_REMOVE, unix.MADV_DONTFORK:
+		return k.madviseAround(t)
 	case unix.MADV_COLD, unix.MADV_PAGEOUT:
 		// No effect, but the same errors: msync(2) with MS_ASYNC looks at the
 		// range for holes, as these do, and does nothing else.
@@ -27,6 +31,31 @@ func sysMadvise(k *Kernel, t *Task) verdict {
 		return toExit
 	}
 	return t.fail(unix.EINVAL)
+}
+
+// madviseAround keeps the fast paths, which all processes share, out of a range: what
+// lies there is a hole to the guest (ENOMEM, after the rest was done).
+func (k *Kernel) madviseAround(t *Task) verdict {
+	start, end := t.arg(0), t.arg(0)+(t.arg(1)+4095)&^4095
+	if !t.proc.mm.fast.mapped || start&4095 != 0 || start >= fastpath.End || end <= fastpath.Base {
+		return pass
+	}
+	if end <= fastpath.End {
+		return t.fail(unix.ENOMEM)
+	}
+	entry := t.regs
+	t.setArg(0, fastpath.End)
+	t.setArg(1, end-fastpath.End)
+	t.rewrite()
+	t.onExit = func(t *Task) {
+		r := t.result()
+		if r == 0 {
+			r = -int64(unix.ENOMEM)
+		}
+		t.regs = withResult(t.regs, &entry, r)
+		t.rewrite()
+	}
+	return toExit
 }
 
 // madviseFree implements MADV_FREE: the pages are gone at once, as if the

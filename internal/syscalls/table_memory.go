@@ -50,9 +50,9 @@ func rowsMemory() []Row {
 		native(26, "msync", "Reaches our file system's server; mtime does not depend on it."),
 		native(216, "remap_file_pages", "As mmap(2); obsolete."),
 		emulate(27, "mincore", "The state of the page cache: every mapped page is said to be resident (eliminated); msync(2) is asked whether all are mapped."),
-		adjust(28, "madvise", "Hints that the kernel must obey exactly go through. MADV_FREE would drop pages when the host is short of memory, so it becomes MADV_DONTNEED; MADV_COLD and MADV_PAGEOUT, which the kernel follows as it likes, succeed without effect; what depends on how the host's kernel was built (huge pages, merging, soft-offline, guards) is answered with EINVAL (normalised).").
+		adjust(28, "madvise", "Hints that the kernel must obey exactly go through. MADV_FREE would drop pages when the host is short of memory, so it becomes MADV_DONTNEED; MADV_COLD and MADV_PAGEOUT, which the kernel follows as it likes, succeed without effect; MADV_REMOVE and MADV_DONTFORK spare the fast paths; what depends on how the host's kernel was built (huge pages, merging, soft-offline, guards) is answered with EINVAL (normalised).").
 			withErrno(unix.EINVAL).only(allowValues(2, unix.MADV_NORMAL, unix.MADV_RANDOM, unix.MADV_SEQUENTIAL, unix.MADV_WILLNEED,
-			unix.MADV_DONTNEED, unix.MADV_DONTFORK, unix.MADV_DOFORK, unix.MADV_DONTDUMP, unix.MADV_DODUMP, unix.MADV_WIPEONFORK, unix.MADV_KEEPONFORK, unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE, unix.MADV_REMOVE, unix.MADV_DONTNEED_LOCKED), false),
+			unix.MADV_DONTNEED, unix.MADV_DOFORK, unix.MADV_DONTDUMP, unix.MADV_DODUMP, unix.MADV_WIPEONFORK, unix.MADV_KEEPONFORK, unix.MADV_POPULATE_READ, unix.MADV_POPULATE_WRITE, unix.MADV_DONTNEED_LOCKED), false),
 		refuse(440, "process_madvise", unix.ENOSYS, "Hints about another process's memory; callers do without."),
 		native(149, "mlock", noteLock),
 		native(325, "mlock2", noteLock),

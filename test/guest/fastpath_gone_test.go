@@ -26,6 +26,8 @@ func TestFastPathsGone(t *testing.T) {
 		{"a thread inside", 0, "0 0"},
 		{"cut off", 135, ""},
 		{"written to", 0, "0 75"},
+		{"punched", 0, "0 75"},
+		{"not for children", 0, "0 75"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			r := sigLab.Run(t, "-i", dir+":/t", "--", "sh", "-c", fmt.Sprintf("/t/fastpath_gone %d; s=$?; ls /etc/passwd; exit $s", i))

@@ -68,6 +68,26 @@ int main(int argc, char **argv)
 		printf("%d\n", mremap(q, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, base) == base);
 		break;
 	}
+	case 11: // everybody's
+		if (!fork()) {
+			printf("%d\n", madvise(0, 1ul << 46, MADV_REMOVE));
+			printf("%d\n", madvise(base, size, MADV_REMOVE));
+			calls("child");
+			exit(0);
+		}
+		wait(0);
+		break;
+	case 12: // not for children
+		printf("%d\n", madvise((char *)0x1000, 0x200000, MADV_DONTFORK));
+		if (!fork()) {
+			calls("child");
+			exit(0);
+		}
+		int status;
+		wait(&status);
+		if (status)
+			return 1;
+		break;
 	case 7: // the parent keeps its own
 		if (!fork()) {
 			printf("%d\n", munmap(base, size));
