@@ -67,6 +67,9 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 		}
 		w.tty = w.tty || f.class == fdTTY
 		now, quiet := k.pollReady(&f, p.events)
+		if now && s.sets && !f.tells(p.events) {
+			now, quiet = false, true // it has hung up, which only those who read are told
+		}
 		if quiet {
 			f.close()
 			w.quiet = true
@@ -93,6 +96,14 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 	t.wait = w
 	t.onTurn = func(t *Task) verdict { return k.pollWait(t, s) }
 	return park
+}
+
+// tells reports whether poll(2) tells one of the events; ready is also what it
+// tells unasked, and select(2) does not.
+func (f *file) tells(events int16) bool {
+	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: events}}
+	_, err := unix.Poll(p[:], 0)
+	return err != nil || p[0].Revents&events != 0
 }
 
 // pollNow lets the kernel answer with a timeout of zero.
