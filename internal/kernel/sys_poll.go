@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -281,6 +282,14 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 	// The kernel looks no further than the size of the descriptor table, which
 	// the limit on open files bounds; a buffer may end there.
 	n = min(n, 4096)
+	const smallest = 64 // table
+	if n > smallest {
+		if f := statusField(t.tid, "FDSize:"); len(f) == 1 {
+			if size, err := strconv.Atoi(string(f[0])); err == nil {
+				n = min(n, size)
+			}
+		}
+	}
 	bytes := (n + 63) / 64 * 8
 	events := []int16{unix.POLLIN | unix.POLLHUP | unix.POLLERR, unix.POLLOUT | unix.POLLERR, unix.POLLPRI}
 	for i, ev := range events {

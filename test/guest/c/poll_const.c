@@ -24,6 +24,9 @@ int main(void)
 	printf(" %ld", syscall(SYS_select, p[0] + 1, 0, &set, &other, &hour));
 	FD_SET(p[0], &set);
 	printf(" %ld", syscall(SYS_select, p[0] + 1, &set, 0, 0, &hour));
+	FD_ZERO(&set);
+	FD_SET(900, &set); // is beyond the table of descriptors, and not looked at
+	printf(" %ld", syscall(SYS_select, 1000, &set, 0, 0, &hour));
 	printf(" %ld, ", syscall(SYS_ppoll, 0, 0, &exact, 0, 8));
 	printf("%ld s\n", (long)(time(0) - start));
 }
