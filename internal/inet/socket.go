@@ -107,5 +107,12 @@ func (s *Socket) Routable(ip netip.Addr) unix.Errno {
 	return unix.ENETUNREACH
 }
 
+// Renew makes a TCP socket without a peer one that was never used, but for its
+// options and its port (tcp_disconnect).
+func (s *Socket) Renew() {
+	s.State, s.Err = Idle, 0
+	s.NoRead, s.NoWrite = false, false
+}
+
 // Shut reports that shutdown(2) has ended both directions.
 func (s *Socket) Shut() bool { return s.NoRead && s.NoWrite }

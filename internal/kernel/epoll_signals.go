@@ -68,7 +68,7 @@ func (k *Kernel) epollTry(t *Task, w waitFor) verdict {
 	entry := t.regs
 	if !ready {
 		t.wait = w
-		t.onTurn = func(t *Task) verdict { return sysEpollWait(k, t) }
+		t.onTurn = k.epollCall
 		return park
 	}
 	for i := range w.fds {

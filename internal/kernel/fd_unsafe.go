@@ -28,9 +28,15 @@ func statusFlags(fd int) int {
 
 // pollNow reports whether one of the events of fd is there, or an error.
 func pollNow(fd int, events int16) bool {
+	told, e := pollOne(fd, events)
+	return e != 0 || told != 0
+}
+
+// pollOne asks for events of fd.
+func pollOne(fd int, events int16) (told int16, e unix.Errno) {
 	p := unix.PollFd{Fd: int32(fd), Events: events}
-	n, _, e := unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, 0)
-	return e != 0 || n > 0
+	_, _, e = unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, 0)
+	return p.Revents, e
 }
 
 // pollAll asks for the events of all at once, waiting ms milliseconds at most.

@@ -8,112 +8,157 @@ import (
 	"dettrace/internal/inet"
 )
 
-// A unix stream socket hangs up when its peer closes. TCP learns no more of
-// that than of shutdown(SHUT_WR): the end of what comes in. It hangs up when both
-// directions have ended (tcp_poll in net/ipv4/tcp.c).
+// What poll(2), select(2) and epoll(7) say of internet sockets, where unix_poll answers
+// for the unix socket behind.
 
-// openTCP reports whether f is a TCP socket that has not hung up, whatever the
-// kernel says of it.
-func (k *Kernel) openTCP(f *file) bool {
-	s := k.inetOf(f)
-	if s == nil || !s.Stream() || s.State != inet.Connected || s.NoWrite || s.Err != 0 || s.Peer != nil && s.Peer.Abortive && !s.Peer.Shut() {
-		return false
-	}
-	p := [1]unix.PollFd{{Fd: int32(f.fd)}}
-	_, err := unix.Poll(p[:], 0)
-	return err == nil && p[0].Revents&unix.POLLERR == 0 // the peer has reset the connection
-}
+const pollRdNorm, pollWrNorm, pollWrBand = 0x40, 0x100, 0x200 // asm-generic/poll.h
 
-// pollReady asks for events of f as poll(2) does. quiet: f hangs up although
-// a TCP socket would not, and nothing else can be told of it.
-func (k *Kernel) pollReady(f *file, events int16) (ready, quiet bool) {
-	if !f.ready(events) {
-		return false, false
-	}
-	if f.class != fdSocket || k.inet.Empty() {
-		return true, false
-	}
-	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: events}}
-	if _, err := unix.Poll(p[:], 0); err != nil || p[0].Revents != unix.POLLHUP || !k.openTCP(f) {
-		return true, false
-	}
-	return false, true
-}
-
-// refused reports whether f is a TCP socket whose connect(2) was refused, which it
-// was told or will be.
-func (k *Kernel) refused(f *file) (s *inet.Socket, ok bool) {
-	s = k.inetOf(f)
-	return s, s != nil && s.Stream() && s.State == inet.Refused
-}
-
-// refusedEvents are what it polls besides: both directions have ended (tcp_reset).
-const refusedEvents = unix.POLLIN | pollRdNorm | unix.POLLOUT | pollWrNorm | unix.POLLRDHUP
-
-const pollRdNorm, pollWrNorm = 0x40, 0x100 // asm-generic/poll.h
-
-// asTCP changes what poll(2) or ppoll(2), which v lets the kernel do, will say of the
-// TCP sockets in s: POLLHUP does not belong to those that have not hung up, and
-// more than that to those that were refused.
-func (k *Kernel) asTCP(t *Task, s *pollSpec, v verdict) verdict {
-	if s.sets || k.inet.Empty() {
-		return v
-	}
-	any := false
-	for _, p := range s.fds {
-		f := k.file(t, p.n)
-		if !any && f.class == fdSocket && f.ready(0) { // 0: only what is told unasked
-			_, refused := k.refused(&f)
-			any = refused || k.openTCP(&f)
-		}
-		f.close()
-	}
-	if !any {
-		return v
-	}
-	return t.atEnd(v, k.pollTCP)
-}
-
-// pollTCP does that at the exit of the call.
-func (k *Kernel) pollTCP(t *Task) {
-	const size, revents = 8, 6 // struct pollfd
-	left, at := t.result(), t.arg(0)
-	for n := uint32(t.arg(1)); n > 0 && left > 0; n, at = n-1, at+size {
-		var b [size]byte
-		if !t.read(at, b[:]) {
-			return
-		}
-		got := binary.LittleEndian.Uint16(b[revents:])
-		fd := int32(binary.LittleEndian.Uint32(b[:]))
-		if fd < 0 || got&unix.POLLHUP == 0 {
-			continue
-		}
-		f, before := k.file(t, int(fd)), got
-		if s, refused := k.refused(&f); refused {
-			got |= refusedEvents & binary.LittleEndian.Uint16(b[4:])
-			if s.Err != 0 {
-				got |= unix.POLLERR
-			}
-		} else if k.openTCP(&f) {
+// tcpEvents are the events of s, a TCP socket, where the kernel tells got of the unix
+// socket behind it (tcp_poll in net/ipv4/tcp.c).
+func tcpEvents(s *inet.Socket, got int16) int16 {
+	const shut = unix.POLLIN | pollRdNorm | unix.POLLRDHUP // RCV_SHUTDOWN
+	const over = shut | unix.POLLHUP | unix.POLLOUT | pollWrNorm
+	got &^= pollWrBand
+	switch s.State {
+	case inet.Ended: // tcp_disconnect() has made it new
+		return unix.POLLHUP | unix.POLLOUT | pollWrNorm
+	case inet.Refused, inet.Broken: // both directions have ended (tcp_done)
+		got |= over
+	case inet.Connected, inet.Connecting:
+		// A unix socket hangs up when its peer closes. TCP learns no more of that than
+		// of shutdown(SHUT_WR), the end of what comes in, and hangs up when both
+		// directions have ended.
+		switch reset := s.Peer != nil && s.Peer.Abortive && !s.Peer.Shut(); {
+		case got&unix.POLLHUP == 0 || got&unix.POLLERR != 0:
+		case reset:
+			got |= over | unix.POLLERR
+		case !s.NoWrite:
 			got &^= unix.POLLHUP
 		}
-		if got != before {
-			binary.LittleEndian.PutUint16(b[revents:], got)
-			t.write(at, b[:])
-			if got == 0 {
-				left--
-			}
+	}
+	if s.Err != 0 {
+		got |= unix.POLLERR
+	}
+	if s.NoRead && s.State != inet.Listening {
+		got |= shut
+		if s.NoWrite {
+			got |= unix.POLLHUP
+		}
+	}
+	return got
+}
+
+// udpEvents are the events of s, a UDP or netlink socket (datagram_poll). A token of an
+// error makes the socket behind it readable.
+func udpEvents(s *inet.Socket, got int16) int16 {
+	if s.Err != 0 {
+		got |= unix.POLLERR
+		if s.Queued() == 0 {
+			got &^= unix.POLLIN | pollRdNorm
+		}
+	}
+	if s.NoRead {
+		got |= unix.POLLIN | pollRdNorm | unix.POLLRDHUP
+		if s.NoWrite {
+			got |= unix.POLLHUP
+		}
+	}
+	return got
+}
+
+// inetEvents are the events of s where the kernel tells got of the unix socket.
+func inetEvents(s *inet.Socket, got int16) int16 {
+	if s.Stream() {
+		return tcpEvents(s, got)
+	}
+	return udpEvents(s, got)
+}
+
+// pollEvents are what poll(2) tells of f when it is asked for events. seems reports
+// that the kernel tells something of the file behind it, true or not.
+func (k *Kernel) pollEvents(f *file, events int16) (told int16, seems bool) {
+	s := k.inetOf(f)
+	asked := events
+	if s != nil && s.Stream() {
+		asked &^= pollWrBand
+	}
+	got, e := pollOne(f.fd, asked)
+	if e != 0 {
+		return unix.POLLNVAL, true
+	}
+	if told = got; s != nil {
+		told = inetEvents(s, got) & (events | unix.POLLERR | unix.POLLHUP)
+	}
+	return told, got != 0
+}
+
+// asInet changes what poll(2) or select(2), which v lets the kernel do, will say of the
+// internet sockets in s.
+func (k *Kernel) asInet(t *Task, s *pollSpec, v verdict) verdict {
+	if k.inet.Empty() {
+		return v
+	}
+	var list []pollTold
+	for _, p := range s.fds {
+		f := k.file(t, p.n)
+		if k.inetOf(&f) != nil {
+			told, _ := k.pollEvents(&f, p.events)
+			list = append(list, pollTold{p, told})
 		}
 		f.close()
 	}
-	if left != t.result() && t.result() > 0 {
+	if len(list) == 0 {
+		return v
+	}
+	sets := s.sets
+	return t.atEnd(v, func(t *Task) { t.putTold(list, sets) })
+}
+
+// pollTold is what a call tells of one descriptor.
+type pollTold struct {
+	pollFD
+	told int16
+}
+
+// putTold writes that at the exit of the call, which the kernel has counted.
+func (t *Task) putTold(list []pollTold, sets bool) {
+	was := t.result()
+	if was < 0 {
+		return
+	}
+	left := was
+	count := func(before, now bool) { left += int64(b2i(now) - b2i(before)) }
+	for _, p := range list {
+		var b [2]byte
+		if sets {
+			bit := byte(1) << (p.n % 8)
+			now := p.told&p.events != 0
+			if !t.read(p.at, b[:1]) || b[0]&bit != 0 == now {
+				continue
+			}
+			b[0] ^= bit
+			t.write(p.at, b[:1])
+			count(!now, now)
+			continue
+		}
+		if !t.read(p.at, b[:]) {
+			continue
+		}
+		before := binary.LittleEndian.Uint16(b[:])
+		if now := uint16(p.told); now != before {
+			binary.LittleEndian.PutUint16(b[:], now)
+			t.write(p.at, b[:])
+			count(before != 0, now != 0)
+		}
+	}
+	if left != was {
 		t.regs.Rax = uint64(left)
 		t.rewrite()
 	}
 }
 
-// hangUp lets those look again who wait for a socket that may hang up now by a
-// shutdown(2) of the guest's.
+// hangUp lets those look again who wait for events of an internet socket of which
+// the kernel does not tell: a shutdown(2) of the guest's, a refused datagram.
 func (k *Kernel) hangUp() {
 	for _, o := range k.order {
 		if o.wait.quiet {

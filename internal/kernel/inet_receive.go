@@ -12,12 +12,14 @@ func (k *Kernel) sysRecvDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 		return t.fail(unix.EAGAIN)
 	}
 	block := flags&unix.MSG_DONTWAIT == 0 && !f.nonblock()
+	if t.partial == 0 {
+		if e := s.TakeErr(); e != 0 {
+			k.settle(f, s)
+			return t.fail(e)
+		}
+	}
 	if t.callNr == unix.SYS_RECVMMSG {
 		return k.recvMany(t, f, s, flags, block)
-	}
-	if e := s.TakeErr(); e != 0 {
-		k.settle(f, s)
-		return t.fail(e)
 	}
 	if _, ok := s.Peek(); !ok {
 		if s.NoRead && block {
@@ -97,15 +99,11 @@ func (k *Kernel) recvMany(t *Task, f *file, s *inet.Socket, flags uint64, block 
 		}
 	}
 	switch {
-	case t.partial > 0 && (t.partial == total || !block || flags&unix.MSG_WAITFORONE != 0 || k.late(t) || t.sigWake || s.NoRead):
+	case t.partial > 0 && (t.partial == total || !block || flags&unix.MSG_WAITFORONE != 0 || k.late(t) || t.sigWake || s.NoRead || s.Err != 0):
 		t.sigWake = false
 		return t.done(t.partial)
 	case total == 0 || s.NoRead:
 		return t.done(0)
-	}
-	if e := s.TakeErr(); e != 0 && t.partial == 0 {
-		k.settle(f, s)
-		return t.fail(e)
 	}
 	return k.awaitDatagram(t, f, s, block)
 }

@@ -22,7 +22,10 @@ func (k *Kernel) sendStream(t *Task, f *file, s *inet.Socket, n int, flags uint6
 	if s.State != inet.Connected && s.State != inet.Connecting {
 		return k.brokenPipe(t, flags), true
 	}
-	if s.NoWrite || n == 0 {
+	if s.NoWrite { // the kernel does not know of a shutdown(2) before connect(2), as the peer does not
+		return k.brokenPipe(t, flags), true
+	}
+	if n == 0 {
 		return pass, false
 	}
 	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLOUT}}
@@ -94,7 +97,7 @@ func (k *Kernel) recvStream(t *Task, f *file, s *inet.Socket, flags uint64) (v v
 			return t.done(0), true
 		}
 		return t.fail(unix.ENOTCONN), true
-	case s.NoRead && !s.NoWrite && !f.ready(unix.POLLIN):
+	case s.NoRead && !f.ready(unix.POLLIN):
 		return t.done(0), true
 	}
 	return pass, false

@@ -147,6 +147,8 @@ type Kernel struct {
 	futexes futexTable
 	inodes  inodeMap
 	inet    *inet.Table
+	// oddInet: internet sockets may have events that the kernel tells nothing of.
+	oddInet bool
 	// autobound numbers the names of autobind; passcred: a unix socket may
 	// get one by sending.
 	autobound int

@@ -15,7 +15,7 @@ func (k *Kernel) sendfileSocket(t *Task) verdict {
 		switch {
 		case !s.Stream():
 			return t.fail(unix.EINVAL) // it would bypass the queues of package inet
-		case s.State != inet.Connected && s.State != inet.Connecting:
+		case s.NoWrite || s.State != inet.Connected && s.State != inet.Connecting:
 			return k.brokenPipe(t, 0)
 		}
 	}

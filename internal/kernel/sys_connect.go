@@ -102,7 +102,7 @@ func (k *Kernel) connectInet(t *Task, f *file, s *inet.Socket) verdict {
 			if e == 0 { // somebody has seen the error (__inet_stream_connect)
 				e = unix.ECONNABORTED
 			}
-			s.State = inet.Idle
+			s.Renew()
 			return t.fail(e)
 		}
 	}
@@ -152,9 +152,6 @@ func (k *Kernel) connectStream(t *Task, f *file, s *inet.Socket, dst netip.AddrP
 	switch {
 	case err == nil:
 		nudge(f.fd)
-		if s.NoWrite {
-			_ = unix.Shutdown(f.fd, unix.SHUT_WR)
-		}
 		if !f.nonblock() {
 			s.State = inet.Connected
 			return t.done(0)
@@ -174,6 +171,7 @@ func (k *Kernel) connectStream(t *Task, f *file, s *inet.Socket, dst netip.AddrP
 		nudge(f.fd)
 		return t.fail(unix.EINPROGRESS)
 	}
+	s.Renew()
 	return t.fail(errnoOf(err))
 }
 
@@ -205,7 +203,7 @@ func (k *Kernel) disconnect(t *Task, f *file, s *inet.Socket) verdict {
 		k.inet.Close(s)
 		_ = unix.Shutdown(f.fd, unix.SHUT_RDWR)
 	default:
-		s.State, s.Err = inet.Idle, 0
+		s.Renew()
 	}
 	return t.done(0)
 }

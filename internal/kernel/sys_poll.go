@@ -23,6 +23,7 @@ type pollSpec struct {
 type pollFD struct {
 	n      int
 	events int16
+	at     uint64 // where the answer goes: revents, or the byte of a set
 }
 
 // sysPoll implements poll(2), ppoll(2), select(2), pselect6(2). The
@@ -67,22 +68,29 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 			continue
 		}
 		w.tty = w.tty || f.class == fdTTY
-		now, quiet := k.pollReady(&f, p.events)
-		if now && s.sets && !f.tells(p.events) {
-			now, quiet = false, true // it has hung up, which only those who read are told
+		events := p.events
+		told, seems := k.pollEvents(&f, events)
+		if s.sets {
+			told &= events // else it has hung up, which only those who read are told
 		}
-		if quiet {
-			f.close()
-			w.quiet = true
-			continue
-		}
-		if now || f.class == fdTree {
+		if told != 0 || f.class == fdTree {
 			f.close()
 			ready = true
 			break
 		}
+		if s := k.inetOf(&f); s != nil {
+			w.quiet = true
+			if s.Stream() {
+				events &^= pollWrBand
+			}
+		}
+		if seems { // it would be told at once, again and again
+			f.close()
+			w.quiet = true
+			continue
+		}
 		w.outside = w.outside || k.isOutside(&f)
-		w.fds = append(w.fds, waitFD{fd: f.fd, events: uint32(uint16(p.events))})
+		w.fds = append(w.fds, waitFD{fd: f.fd, events: uint32(uint16(events))})
 	}
 	if w.sigfd != 0 && !ready {
 		s, ok := t.sigState()
@@ -99,20 +107,12 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 	return park
 }
 
-// tells reports whether poll(2) tells one of the events; ready is also what it
-// tells unasked, and select(2) does not.
-func (f *file) tells(events int16) bool {
-	p := [1]unix.PollFd{{Fd: int32(f.fd), Events: events}}
-	_, err := unix.Poll(p[:], 0)
-	return err != nil || p[0].Revents&events != 0
-}
-
 // pollNow lets the kernel answer with a timeout of zero.
 func (k *Kernel) pollNow(t *Task, s *pollSpec) verdict {
-	return k.asTCP(t, s, k.pollAtOnce(t, s))
+	return k.asInet(t, s, k.pollAtOnce(t, s))
 }
 
-// pollAtOnce is pollNow for all but TCP sockets. Calls that write the remaining time
+// pollAtOnce is pollNow for all but internet sockets. Calls that write the remaining time
 // back (select(2), NOTES) get the logical one.
 func (k *Kernel) pollAtOnce(t *Task, s *pollSpec) verdict {
 	left := int64(0)
@@ -217,7 +217,7 @@ func (k *Kernel) pollSpec(t *Task) (pollSpec, unix.Errno) {
 		for i := range int(n) {
 			fd := int32(binary.LittleEndian.Uint32(b[8*i:]))
 			if fd >= 0 {
-				s.fds = append(s.fds, pollFD{int(fd), int16(binary.LittleEndian.Uint16(b[8*i+4:]))})
+				s.fds = append(s.fds, pollFD{int(fd), int16(binary.LittleEndian.Uint16(b[8*i+4:])), t.arg(0) + uint64(8*i+6)})
 			}
 		}
 		if nr != unix.SYS_PPOLL {
@@ -304,7 +304,7 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 		}
 		for fd := range min(n, 8*got) {
 			if b[fd/8]&(1<<(fd%8)) != 0 {
-				s.fds = append(s.fds, pollFD{fd, ev})
+				s.fds = append(s.fds, pollFD{fd, ev, addr + uint64(fd/8)})
 			}
 		}
 	}
@@ -314,6 +314,15 @@ func (k *Kernel) selectSets(t *Task, s *pollSpec) unix.Errno {
 // sysEpollWait implements epoll_wait(2), epoll_pwait(2), epoll_pwait2(2). An
 // epoll descriptor is itself pollable, which is all we need to know.
 func sysEpollWait(k *Kernel, t *Task) verdict {
+	v := k.epollCall(t)
+	if k.inet.Empty() {
+		return v
+	}
+	return t.atEnd(v, k.putEpoll)
+}
+
+// epollCall is sysEpollWait for all but internet sockets.
+func (k *Kernel) epollCall(t *Task) verdict {
 	nr := int(t.regs.Orig_rax)
 	timed, ns := false, int64(0)
 	if t.intArg(2) <= 0 {
@@ -345,21 +354,6 @@ func sysEpollWait(k *Kernel, t *Task) verdict {
 		t.restart = restart{nr: nr, deadline: satAdd(k.Now(), ns), set: true}
 	}
 	return k.epollWait(t, w, timed)
-}
-
-// epoll_ctl(2) refuses files that need no waiting; those of a FUSE mount can be polled.
-func sysEpollCtl(k *Kernel, t *Task) verdict {
-	var event [12]byte // struct epoll_event; its EFAULT comes first, and then those of the set
-	if t.intArg(1) != unix.EPOLL_CTL_ADD || !t.read(t.arg(3), event[:]) {
-		return pass
-	}
-	set, f := k.file(t, t.intArg(0)), k.file(t, t.intArg(2))
-	defer set.close()
-	defer f.close()
-	if set.class == fdBad || f.class != fdTree || f.status()&unix.O_PATH != 0 {
-		return pass
-	}
-	return t.fail(unix.EPERM)
 }
 
 // epollTerminal reports whether t, in a run with a terminal, looks for input of one

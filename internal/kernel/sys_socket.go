@@ -288,19 +288,19 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 	}
 	s.NoRead = s.NoRead || how != unix.SHUT_WR
 	s.NoWrite = s.NoWrite || how != unix.SHUT_RD
+	k.oddInet = k.oddInet || !s.Stream() || how == unix.SHUT_RD || s.State != inet.Connected && s.State != inet.Connecting
+	k.hangUp()
+	if !s.Stream() && s.NoRead {
+		k.poke(&f, s)
+	}
 	switch {
 	case s.State != inet.Connected && s.State != inet.Connecting:
 		return t.fail(unix.ENOTCONN) // but it lasts (inet_shutdown)
-	case !s.Stream():
-		if s.NoRead {
-			k.poke(&f, s)
-		}
-	case how == unix.SHUT_RD: // the peer does not learn of it
+	case !s.Stream(), how == unix.SHUT_RD: // the peer does not learn of it
 	default:
 		// Reading on is possible after SHUT_RDWR as long as something is there;
 		// a peer of TCP finds out when it writes.
 		_ = unix.Shutdown(f.fd, how)
-		k.hangUp()
 	}
 	return t.done(0)
 }

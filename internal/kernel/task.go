@@ -83,7 +83,7 @@ type waitFor struct {
 	hasMask  bool
 	alarm    *alarm
 	tty      bool   // one of fds is a terminal
-	quiet    bool   // among what is waited for is a socket that seems to have hung up
+	quiet    bool   // among what is waited for is a socket of which the kernel does not tell all
 	sigfd    uint64 // signals that the call takes, as a signalfd among the descriptors does
 	outside  bool   // something that the world outside the container decides
 }

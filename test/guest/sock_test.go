@@ -16,3 +16,6 @@ func TestInet(t *testing.T) {
 
 // Random programs of calls on TCP and UDP sockets of both families.
 func TestInetRandom(t *testing.T) { sameAsNative(t, "inet_random", "1", "150") }
+
+// What poll, select and epoll say of internet sockets.
+func TestInetPoll(t *testing.T) { sameAsNative(t, "inet_poll") }
