@@ -88,7 +88,7 @@ func Hunt(ctx context.Context, o Options, run Run, progress func(Trial)) (Findin
 		f.Before = len(f.Outcome.Schedule.Decisions)
 		return f, err
 	}
-	return f, f.shrink(ctx, o.Shrinks, run)
+	return f, f.shrink(ctx, o.Shrinks, run, failed)
 }
 
 // same reports equal results, whatever the schedules.

@@ -91,6 +91,28 @@ func TestHuntDiffer(t *testing.T) {
 	}
 }
 
+// What is left of a schedule still gives another result than the default order, and not
+// only the same status.
+func TestHuntDifferShrinks(t *testing.T) {
+	needed := sched.Decision{Thread: 1, Event: 5, Plan: &sched.Plan{Switch: true}}
+	run := func(_ context.Context, seed uint64, s *schedule.File) (Outcome, error) {
+		var o Outcome
+		if seed == 1 {
+			for i := range 8 {
+				o.Schedule.Decisions = append(o.Schedule.Decisions, sched.Decision{Thread: 1, Event: uint64(i), Plan: needed.Plan})
+			}
+		}
+		if seed == 1 || s != nil && slices.Contains(s.Decisions, needed) {
+			o.Output = "another"
+		}
+		return o, nil
+	}
+	f, err := Hunt(t.Context(), Options{Schedules: 9, First: 1, Jobs: 1, Differ: true, Shrinks: 99}, run, func(Trial) {})
+	if err != nil || f.Seed != 1 || f.Shrunk == nil || !slices.Equal(f.Shrunk.Decisions, []sched.Decision{needed}) {
+		t.Errorf("seed %d, shrunk %+v, %v", f.Seed, f.Shrunk, err)
+	}
+}
+
 func TestHuntTrouble(t *testing.T) {
 	broken := errors.New("no image")
 	run := func(_ context.Context, seed uint64, s *schedule.File) (Outcome, error) {

@@ -8,11 +8,11 @@ import (
 	"dettrace/internal/schedule"
 )
 
-// shrink leaves out decisions of the schedule that fails as long as it fails in
-// the same way: delta debugging (Zeller, Hildebrandt, Simplifying and Isolating
+// shrink leaves out decisions of the schedule that failed as long as it fails in
+// the same way, which with Differ is not that of the default order: delta debugging (Zeller, Hildebrandt, Simplifying and Isolating
 // Failure-Inducing Input, 2002).
-func (f *Finding) shrink(ctx context.Context, most int, run Run) error {
-	s := shrinker{ctx: ctx, run: run, most: most, want: f.Outcome, file: schedule.File{Seed: f.Seed}}
+func (f *Finding) shrink(ctx context.Context, most int, run Run, failed func(Outcome) bool) error {
+	s := shrinker{ctx: ctx, run: run, most: most, failed: failed, want: f.Outcome, file: schedule.File{Seed: f.Seed}}
 	all := f.Outcome.Schedule.Decisions
 	f.Before = len(all)
 	ok, err := s.fails(all)
@@ -33,13 +33,14 @@ func (f *Finding) shrink(ctx context.Context, most int, run Run) error {
 }
 
 type shrinker struct {
-	ctx  context.Context
-	run  Run
-	runs int
-	most int
-	want Outcome
-	file schedule.File
-	last Outcome // of the least schedule that failed
+	ctx    context.Context
+	run    Run
+	runs   int
+	most   int
+	failed func(Outcome) bool
+	want   Outcome
+	file   schedule.File
+	last   Outcome // of the least schedule that failed
 }
 
 // fails reports whether the failure comes with these decisions alone.
@@ -48,7 +49,7 @@ func (s *shrinker) fails(d []sched.Decision) (bool, error) {
 	file := s.file
 	file.Decisions = d
 	o, err := s.run(s.ctx, 0, &file)
-	if err != nil || !o.alike(s.want) {
+	if err != nil || !s.failed(o) || !o.alike(s.want) {
 		return false, err
 	}
 	s.last = o
