@@ -92,6 +92,14 @@ func (m *model) timerDue() bool {
 	return f >= 0 && m.timers[f].when <= m.now
 }
 
+func (m *model) wake(i int) {
+	if m.threads[i].state == Parked {
+		m.dropDeadline(i)
+		m.threads[i].state = Ready
+		m.queue = append(m.queue, i)
+	}
+}
+
 // yield is the end of a turn that the thread does not park in.
 func (m *model) yield() {
 	i := m.cur
@@ -130,6 +138,7 @@ type driver struct {
 	timers  []*Timer
 	turns   []int // who had the turn whenever Next was asked
 	replays bool  // plans come with what was done of them
+	signals modelSignals
 }
 
 func newDriver(tb testing.TB, seed int64, p Policy) *driver {
@@ -161,17 +170,21 @@ func (d *driver) pick() int {
 
 func (d *driver) step() {
 	s, m := d.s, d.m
-	switch op := d.rnd.Intn(22); {
+	switch op := d.rnd.Intn(25); {
 	case op == 0 && s.Live() < 40:
 		d.threads = append(d.threads, s.Add(testData(len(d.threads))))
 		m.threads = append(m.threads, modelThread{})
 		m.queue = append(m.queue, len(m.threads)-1)
+		d.signals.grow(len(m.threads), d.someSignals)
 	case op <= 6:
 		got, want := s.Next(), m.next()
 		if (got == nil) != (want < 0) || got != nil && got.Data != any(testData(want)) {
 			d.tb.Fatalf("Next = %v, want thread %d", got, want)
 		}
 		d.turns = append(d.turns, want)
+		if want >= 0 {
+			d.take(want)
+		}
 	case op <= 9:
 		ns := int64(d.rnd.Intn(20))
 		if got, want := s.Event(ns), m.event(ns); got != want {
@@ -202,6 +215,10 @@ func (d *driver) step() {
 		d.budget()
 	case op == 20:
 		d.ambush()
+	case op <= 22:
+		d.signal()
+	case op == 23:
+		d.mask()
 	default:
 		var got []int
 		for _, t := range s.Due() {
@@ -222,6 +239,13 @@ func (d *driver) park() {
 	if d.rnd.Intn(2) == 0 {
 		deadline = d.m.now + int64(d.rnd.Intn(60)) - 5
 	}
+	d.parkUntil(i, deadline)
+	d.wakeSignalled() // the call finds what waits before it would sleep
+}
+
+// parkUntil parks a thread; negative: without a deadline.
+func (d *driver) parkUntil(i int, deadline int64) {
+	d.signals.until[i] = deadline
 	d.s.Park(d.threads[i], deadline)
 	d.m.leave(i)
 	d.m.parks++
@@ -238,11 +262,7 @@ func (d *driver) wake() {
 		return
 	}
 	d.s.Wake(d.threads[i])
-	if d.m.threads[i].state == Parked {
-		d.m.dropDeadline(i)
-		d.m.threads[i].state = Ready
-		d.m.queue = append(d.m.queue, i)
-	}
+	d.m.wake(i)
 }
 
 func (d *driver) exit() {
@@ -313,6 +333,7 @@ func (d *driver) check() {
 			d.tb.Fatalf("timer heap is broken at %d", i)
 		}
 	}
+	d.checkSignals()
 }
 
 // run makes steps random steps on the scheduler and on the model.
