@@ -13,6 +13,11 @@ import (
 // handler answers one call at its entry. Arguments are in t.regs.
 type handler func(k *Kernel, t *Task) verdict
 
+// again is h for a later turn.
+func (h handler) again(k *Kernel) func(*Task) verdict {
+	return func(t *Task) verdict { return h(k, t) }
+}
+
 type call struct {
 	row *syscalls.Row
 	h   handler
@@ -49,7 +54,7 @@ func (k *Kernel) buildCalls() {
 func (k *Kernel) enter(t *Task) verdict {
 	nr := int(int64(t.regs.Orig_rax))
 	again := t.retrying
-	t.retrying = false
+	t.retrying, t.found = false, nil
 	if !again {
 		t.partial, t.lent = 0, nil
 		if nr != unix.SYS_RESTART_SYSCALL {

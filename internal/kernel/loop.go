@@ -138,6 +138,9 @@ func (k *Kernel) step(t *Task) error {
 			return err
 		}
 		if t.preempt {
+			if t.entering { // others may take what there is before the kernel makes the call
+				t.onTurn = t.found
+			}
 			k.endTurn(t, false)
 			k.sched.Yield()
 			return nil

@@ -142,6 +142,7 @@ func (k *Kernel) pollAtOnce(t *Task, s *pollSpec) verdict {
 	}
 	i := timeoutArg(nr)
 	if !s.timed {
+		t.found = handler(sysPoll).again(k)
 		return pass // ready, and no time to write back
 	}
 	addr := t.arg(i)
@@ -386,8 +387,13 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 		f.close()
 		due := timed && k.Now() >= t.restart.deadline && !t.sigWake
 		t.sigWake = false
+		was := t.restart
 		t.restart = restart{}
 		if !due {
+			t.found = func(t *Task) verdict {
+				t.restart = was
+				return sysEpollWait(k, t)
+			}
 			return pass
 		}
 		return k.epollNow(t)

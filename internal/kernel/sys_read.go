@@ -189,6 +189,7 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 	}
 	if f.ready(events) {
 		f.close()
+		t.found = k.calls[t.callNr].h.again(k)
 		return pass
 	}
 	if k.late(t) {
@@ -251,6 +252,7 @@ func (k *Kernel) writeStream(t *Task, f *file) verdict {
 	}
 	if n <= 4096 && f.class == fdFifo && f.ready(unix.POLLOUT) {
 		f.close()
+		t.found = k.calls[t.callNr].h.again(k)
 		return pass // a pipe that polls writable has a free page
 	}
 	if t.partial == 0 && f.takes(n) {

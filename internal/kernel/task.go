@@ -32,6 +32,7 @@ type Task struct {
 	onTurn  func(*Task) verdict // re-examines the parked call; nil: just resume
 	onExit  func(*Task)         // runs at the syscall exit stop; nil: no exit stop
 	wait    waitFor             // what a parked task waits for
+	found   func(*Task) verdict // decides anew about a call that is made as something is there for it
 	sigWake bool                // woken because a signal is to be delivered
 
 	restart    restart // state of an interrupted sleep (restart_syscall)
