@@ -13,7 +13,7 @@ import (
 )
 
 // rounds makes the programs of random cases run with more seeds.
-var rounds = flag.Int("rounds", 1, "seeds of each program of random cases")
+var rounds = flag.Int("rounds", 3, "seeds of each program of random cases")
 
 // differential runs c/name.c SEED N, a program of random cases whose results
 // Linux determines, on this host and in containers with and without fast paths,
@@ -22,29 +22,36 @@ func differential(t *testing.T, name string, n int, flags ...string) {
 	t.Helper()
 	dir := compile(t, name)
 	for seed := 1; seed <= *rounds; seed++ {
-		args := []string{strconv.Itoa(seed), strconv.Itoa(n)}
-		native := lab.Do(t, exec.Command(filepath.Join(dir, name), args...))
-		if native.Status != 0 {
-			t.Fatalf("seed %d natively: status %d\n%s%s", seed, native.Status, native.Stdout, native.Stderr)
+		t.Run("seed "+strconv.Itoa(seed), func(t *testing.T) {
+			differs(t, dir, name, flags, strconv.Itoa(seed), strconv.Itoa(n))
+		})
+	}
+}
+
+// differs is differential for one seed.
+func differs(t *testing.T, dir, name string, flags []string, args ...string) {
+	t.Helper()
+	native := lab.Do(t, exec.Command(filepath.Join(dir, name), args...))
+	if native.Status != 0 {
+		t.Fatalf("natively: status %d\n%s%s", native.Status, native.Stdout, native.Stderr)
+	}
+	for _, more := range [][]string{nil, {"--no-fast-paths"}} {
+		run := append(append(append(flags[:len(flags):len(flags)], more...), "-i", dir+":/t", "--", "/t/"+name), args...)
+		got := sigLab.OK(t, run...).Stdout
+		if got == native.Stdout {
+			continue
 		}
-		for _, more := range [][]string{nil, {"--no-fast-paths"}} {
-			run := append(append(append(flags[:len(flags):len(flags)], more...), "-i", dir+":/t", "--", "/t/"+name), args...)
-			got := sigLab.OK(t, run...).Stdout
-			if got == native.Stdout {
-				continue
+		line, from := 1, 0
+		for i := range min(len(got), len(native.Stdout)) {
+			if got[i] != native.Stdout[i] {
+				break
 			}
-			line, from := 1, 0
-			for i := range min(len(got), len(native.Stdout)) {
-				if got[i] != native.Stdout[i] {
-					break
-				}
-				if got[i] == '\n' {
-					line, from = line+1, i+1
-				}
+			if got[i] == '\n' {
+				line, from = line+1, i+1
 			}
-			t.Fatalf("seed %d, flags %v, line %d\ngot  %s\nwant %s\nafter\n%s", seed, more, line,
-				head(got[from:], 300), head(native.Stdout[from:], 300), tail(got[:from], 1500))
 		}
+		t.Fatalf("flags %v, line %d\ngot  %s\nwant %s\nafter\n%s", more, line,
+			head(got[from:], 300), head(native.Stdout[from:], 300), tail(got[:from], 1500))
 	}
 }
 
