@@ -118,3 +118,6 @@ func TestEnds(t *testing.T) {
 func TestWaitEnds(t *testing.T) { sameAsNative(t, "wait_ends") }
 
 func TestTimersFar(t *testing.T) { sameAsNative(t, "timers_far") }
+
+// TestInheritedSignals: what threads, children and new programs get.
+func TestInheritedSignals(t *testing.T) { sameAsNative(t, "sig_inherit") }
