@@ -227,28 +227,28 @@ func (k *Kernel) pollSpec(t *Task) (pollSpec, unix.Errno) {
 			}
 			return s, 0
 		}
-		return s, k.pollTimeout(t, &s, t.arg(2), t.arg(3), 1)
+		return s, k.pollTimeout(t, &s, t.arg(2), t.arg(3), t.arg(4), 1)
 	}
 	s.sets = true
 	if e := k.selectSets(t, &s); e != 0 {
 		return s, e
 	}
 	if nr == unix.SYS_SELECT {
-		return s, k.pollTimeout(t, &s, t.arg(4), 0, 1000)
+		return s, k.pollTimeout(t, &s, t.arg(4), 0, 0, 1000)
 	}
-	maskp := uint64(0)
-	if a := t.arg(5); a != 0 {
-		p, ok := t.readU64(a)
-		if !ok {
-			return s, unix.EFAULT
-		}
-		maskp = p
+	var set [16]byte // address and size of the mask
+	if a := t.arg(5); a != 0 && !t.read(a, set[:]) {
+		return s, unix.EFAULT
 	}
-	return s, k.pollTimeout(t, &s, t.arg(4), maskp, 1)
+	mask, size := binary.LittleEndian.Uint64(set[:]), binary.LittleEndian.Uint64(set[8:])
+	return s, k.pollTimeout(t, &s, t.arg(4), mask, size, 1)
 }
 
-func (k *Kernel) pollTimeout(t *Task, s *pollSpec, ts, mask uint64, unit int64) unix.Errno {
+func (k *Kernel) pollTimeout(t *Task, s *pollSpec, ts, mask, size uint64, unit int64) unix.Errno {
 	if mask != 0 {
+		if size != sigsetSize {
+			return unix.EINVAL
+		}
 		m, ok := t.readU64(mask)
 		if !ok {
 			return unix.EFAULT
@@ -343,8 +343,8 @@ func (k *Kernel) epollCall(t *Task) verdict {
 	w := waitFor{what: "epoll"}
 	if nr != unix.SYS_EPOLL_WAIT && t.arg(4) != 0 {
 		m, ok := t.readU64(t.arg(4))
-		if !ok {
-			return pass
+		if !ok || t.arg(5) != sigsetSize {
+			return pass // EFAULT, EINVAL
 		}
 		w.mask, w.hasMask = m, true
 	}

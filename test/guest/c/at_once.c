@@ -108,6 +108,15 @@ int main(void)
 	TRY("accept stream", accept(stream[0], 0, 0));
 	TRY("accept dgram", accept(dgram[0], 0, 0));
 	printf("\nothers");
+	struct pollfd quiet = {p[0], POLLIN};
+	struct {
+		const void *mask;
+		size_t size;
+	} sized = {&usr1, 4};
+	TRY("ppoll size", syscall(SYS_ppoll, &quiet, 1, 0, &usr1, 4));
+	TRY("pselect size", syscall(SYS_pselect6, 0, 0, 0, 0, 0, &sized));
+	TRY("epoll size", syscall(SYS_epoll_pwait, epoll, buf, 1, -1, &usr1, 4));
+	TRY("epoll2 size", syscall(SYS_epoll_pwait2, epoll, buf, 1, 0, &usr1, 4));
 	// Of an unsigned int the kernel takes the lower half.
 	TRY("poll high", ({
 		    struct pollfd f = {p[0], POLLIN};
