@@ -12,6 +12,14 @@ func (k *Kernel) sysRecvDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 		return t.fail(unix.EAGAIN)
 	}
 	block := flags&unix.MSG_DONTWAIT == 0 && !f.nonblock()
+	var m sockMsg
+	wrong := unix.Errno(0)
+	if t.callNr != unix.SYS_RECVMMSG {
+		m, wrong = t.message(t.arg(1))
+		if wrong != 0 && t.callNr != unix.SYS_RECVFROM { // which looks at its arguments afterwards
+			return t.fail(wrong)
+		}
+	}
 	if t.partial == 0 {
 		if e := s.TakeErr(); e != 0 {
 			k.settle(f, s)
@@ -27,9 +35,8 @@ func (k *Kernel) sysRecvDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 		}
 		return k.awaitDatagram(t, f, s, block)
 	}
-	m, e := t.message(t.arg(1))
-	if e != 0 {
-		return t.fail(e)
+	if wrong != 0 {
+		return t.fail(wrong)
 	}
 	n, e := k.recvOne(t, f, s, &m, flags)
 	if e != 0 {

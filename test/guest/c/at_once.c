@@ -102,6 +102,12 @@ int main(void)
 	printf("\nsockets");
 	struct timespec wrong = {0, -1};
 	TRY("recvmsg bad", syscall(SYS_recvmsg, stream[0], 8, 0));
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
+	struct msghdr many = {.msg_iov = (void *)buf, .msg_iovlen = 2000}, negative_name = {.msg_name = buf, .msg_namelen = -1};
+	TRY("recvmsg bad, udp", syscall(SYS_recvmsg, udp, 8, 0));
+	TRY("recvmsg many, udp", syscall(SYS_recvmsg, udp, &many, 0));
+	TRY("recvmsg name, udp", syscall(SYS_recvmsg, udp, &negative_name, 0));
+	TRY("readv bad, udp", syscall(SYS_readv, udp, 8, 1));
 	TRY("recvmmsg none", syscall(SYS_recvmmsg, dgram[0], buf, 0, 0, 0));
 	TRY("recvmmsg time", syscall(SYS_recvmmsg, dgram[0], buf, 1, 0, &wrong));
 	TRY("urgent", recv(dgram[0], buf, 1, MSG_OOB));
