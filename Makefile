@@ -63,7 +63,7 @@ quick:
 lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	test -z "$$(gofmt -l cmd internal test | tee /dev/stderr)"
+	test -z "$$(gofmt -l cmd internal test | tee -a /dev/stderr)"
 	$(GO) test ./internal/lint
 
 # Files made from the source.
