@@ -82,3 +82,22 @@ func TestPollConstant(t *testing.T) {
 	dir := compile(t, "poll_const")
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/poll_const"), "0 0 0 1 0 0, 18000 s\n")
 }
+
+// Sets of epoll(7): who waits for one file wakes in order, and as natively but for
+// EPOLLEXCLUSIVE, which may wake more than one (epoll_ctl(2)) and here wakes all.
+func TestEpollSets(t *testing.T) {
+	dir := compile(t, "epoll_sets")
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/epoll_sets"), `own sets: 4 1 1 1 1
+own sets, exclusive: 4 1 1 1 1
+own sets, exclusive edges: 4 1 1 1 1
+one set: 4 1 1 1 1
+one set, edges: 1 2 3 4 1 1 1 1
+inner set: 1 1
+inner set, four: 4 1 1 1 1
+inner set, edges: 1 2 3 4 1 1 1 1
+circle: ELOOP
+itself: EINVAL
+exclusive set: EINVAL
+exclusive: 0
+changed: EINVAL`)
+}
