@@ -57,8 +57,8 @@ func Presets() []Preset {
 			Own: []string{"%t"}, Epoch: "@315532800",
 		},
 		{
-			Name: "ci", Text: "a hosted runner: user runner, a home, CI=true",
-			User: "1001:1001", Source: "/home/runner/work/%s/%[1]s", Own: []string{"/home/runner"},
+			Name: "ci", Text: "a runner of a CI service: user runner, builds in its home, CI=true",
+			User: "1001:1001", Source: "/home/runner/builds/%s", Own: []string{"/home/runner"},
 			Env: []string{"HOME=/home/runner", "USER=runner", "LOGNAME=runner", "SHELL=/bin/bash", "CI=true"},
 		},
 	}
