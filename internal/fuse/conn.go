@@ -53,6 +53,7 @@ func (c *Conn) Loop() error {
 	if err := syscall.SetNonblock(c.fd, true); err != nil {
 		return fmt.Errorf("fuse: %w", err)
 	}
+	waits := 0 // since the last request
 	for {
 		// On one CPU the caller goes on when it has its reply, and comes with the
 		// next request before we do.
@@ -60,7 +61,13 @@ func (c *Conn) Loop() error {
 		switch {
 		case err == nil:
 		case errors.Is(err, syscall.EAGAIN):
-			if err := await(c.fd); err != nil {
+			err := error(nil)
+			if waits++; waits <= patienceTimes {
+				err = await(c.fd)
+			} else {
+				err = awaitLong(c.fd)
+			}
+			if err != nil {
 				return fmt.Errorf("fuse: poll: %w", err)
 			}
 			continue
@@ -75,6 +82,7 @@ func (c *Conn) Loop() error {
 		if n == 0 {
 			return nil
 		}
+		waits = 0
 		c.start = c.Watch.Now()
 		reply, err := c.handle(c.in[:n])
 		if err != nil {

@@ -18,6 +18,10 @@ import (
 // patience is how long await waits at most without coming back into Go, in ns.
 const patience = 9_000_000
 
+// patienceTimes is how often it does in a row: after that no request is expected, and
+// what the monitor does when it takes the P away is less than the wake-ups of await.
+const patienceTimes = 3
+
 // await waits for a while until there may be something to read. Its caller is in
 // a loop: at the beginning of each call, which needs a frame and is not inlined, the
 // goroutine stops if it was asked to.
@@ -31,6 +35,16 @@ func await(fd int) error {
 		return e
 	}
 	return nil
+}
+
+// awaitLong waits until there may be something to read. The runtime knows of it: its
+// monitor sleeps, too, when nothing else is to be done.
+func awaitLong(fd int) error {
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+	if err == unix.EINTR {
+		return nil
+	}
+	return err
 }
 
 func rawRead(fd int, b []byte) (int, error) {

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/door"
 	"dettrace/internal/ptrace"
 )
 
@@ -18,6 +19,10 @@ type heartbeat struct {
 	tracer  atomic.Int64  // the thread that runs the guest
 	nudge   atomic.Uint64 // a look is wanted if this is still the number of resumes
 	steps   atomic.Int64
+	anyway  atomic.Bool   // also if nobody else would have the turn
+	alone   atomic.Uint64 // a look was not made, as nobody would; the number of resumes
+	long    atomic.Uint64 // the wait after so many resumes lasts
+	dozer   atomic.Pointer[func()]
 	now     atomic.Int64 // logical, ns since 1970
 	procs   atomic.Int64
 }
@@ -26,6 +31,11 @@ func (h *heartbeat) beat(tid int) {
 	h.tid.Store(int64(tid))
 	h.at.Store(0)
 	h.resumes.Add(1)
+	if h.dozer.Load() != nil {
+		if f := h.dozer.Swap(nil); f != nil {
+			(*f)()
+		}
+	}
 }
 
 // beat notes that t is resumed. After a look that found nothing it goes on
@@ -57,14 +67,64 @@ func (k *Kernel) Where() uint64 { return k.heart.at.Load() }
 // Nudge asks for a look whether the running thread waits in a loop, of at most
 // steps instructions, unless it was resumed again since Pulse said resumes. The
 // thread must be outside the kernel: some calls could show the interruption.
-// Safe for any goroutine.
-func (k *Kernel) Nudge(resumes uint64, steps int) {
+// Unless anyway is set, none is made if nobody would have the turn instead; Alone
+// says so then. Safe for any goroutine.
+func (k *Kernel) Nudge(resumes uint64, steps int, anyway bool) {
 	h := &k.heart
 	if tid := h.tracer.Load(); tid != 0 && h.resumes.Load() == resumes {
 		h.steps.Store(int64(steps))
+		h.anyway.Store(anyway)
 		h.nudge.Store(resumes)
 		ptrace.Nudge(int(tid))
 	}
+}
+
+// Alone reports that a nudge after so many resumes led to no look, as everybody
+// else waits for the running thread. Safe for any goroutine.
+func (k *Kernel) Alone(resumes uint64) bool { return k.heart.alone.Load() == resumes }
+
+// Doze says that the caller looks no more for a while, as long as the thread that
+// was resumed last goes on. When one is resumed again wake is called, once, on the
+// thread that runs the guest: it must not wait. The wait for the thread's next stop is
+// a long one, which the Go runtime is told of: until then its monitor need not look
+// after us. Safe for any goroutine, of which only one may.
+func (k *Kernel) Doze(resumes uint64, wake *func()) {
+	h := &k.heart
+	h.dozer.Store(wake)
+	if h.resumes.Load() != resumes {
+		if h.dozer.Swap(nil) != nil {
+			(*wake)()
+		}
+		return
+	}
+	if h.long.Swap(resumes) != resumes {
+		if tid := h.tracer.Load(); tid != 0 {
+			ptrace.Nudge(int(tid))
+		}
+	}
+}
+
+// waitOnce waits for a stop of tid (see ptrace.WaitOnce) for as long as it lasts.
+func (k *Kernel) waitOnce(tid int) (int, ptrace.Status, error) {
+	if h := &k.heart; h.long.Load() == h.resumes.Load() {
+		return ptrace.WaitLong(tid)
+	}
+	return ptrace.WaitOnce(tid, 0)
+}
+
+// alone reports that nobody could have the turn instead of t, whatever it does
+// without a stop: all others wait for children to end or for a call of t.
+func (k *Kernel) alone(t *Task) bool {
+	if _, timer := k.sched.NextTimer(); timer || k.sched.Ready() > 0 || k.cfg.Open != (door.Set{}) {
+		return false
+	}
+	for _, o := range k.order {
+		w := &o.wait
+		if o != t && !w.children && w.vfork == nil && (w.futex == nil || w.spin != nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // nudged interrupts t, the running thread, after a wait for it was ended by a
@@ -76,7 +136,12 @@ func (k *Kernel) nudged(t *Task) {
 		return
 	}
 	h := &k.heart
-	if h.nudge.Swap(0) != h.resumes.Load() {
+	n := h.resumes.Load()
+	if h.nudge.Swap(0) != n {
+		return
+	}
+	if !h.anyway.Load() && k.alone(t) {
+		h.alone.Store(n)
 		return
 	}
 	var si unix.Siginfo

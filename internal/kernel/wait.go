@@ -15,7 +15,7 @@ import (
 func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 	if len(t.proc.tasks) == 1 {
 		for {
-			tid, st, err := ptrace.WaitOnce(t.tid, 0)
+			tid, st, err := k.waitOnce(t.tid)
 			if tid != 0 || err != nil {
 				return st, err
 			}
@@ -23,7 +23,7 @@ func (k *Kernel) waitStop(t *Task) (ptrace.Status, error) {
 		}
 	}
 	for {
-		tid, st, err := ptrace.WaitOnce(-1, 0)
+		tid, st, err := k.waitOnce(-1)
 		if err != nil {
 			return st, err
 		}

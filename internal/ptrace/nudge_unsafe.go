@@ -36,6 +36,19 @@ func nudgeable() (undo func()) {
 func WaitOnce(tid int, flags int) (int, Status, error) {
 	var ws uint32
 	p, e := wait4(tid, &ws, unix.WALL|flags)
+	return waited(tid, p, ws, e)
+}
+
+// WaitLong is WaitOnce that the Go runtime knows of: it takes the P away and its
+// monitor sleeps meanwhile, which costs a wait that ends soon more than it is worth.
+func WaitLong(tid int) (int, Status, error) {
+	var ws unix.WaitStatus
+	p, err := unix.Wait4(tid, &ws, unix.WALL, nil)
+	e, _ := err.(unix.Errno)
+	return waited(tid, p, uint32(ws), e)
+}
+
+func waited(tid, p int, ws uint32, e unix.Errno) (int, Status, error) {
 	if e == unix.EINTR {
 		return 0, Status{}, nil
 	}

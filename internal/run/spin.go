@@ -16,13 +16,16 @@ var ErrSpin = errors.New("a thread makes no system calls")
 
 // A thread that has used CPU time without a stop is looked at by the virtual
 // kernel, whether it waits in a loop: after spinFirst, then whenever the time
-// has doubled. Single steps may cost a hundredth of that time or so.
+// has doubled. Single steps may cost a hundredth of that time or so. If nobody
+// else waits for the turn, there is no hurry: a loop that waits is a deadlock then.
 const (
 	spinTick    = 5 * time.Millisecond
 	userTick    = 10 * time.Millisecond // 1/USER_HZ, the unit of proc(5)
 	spinFirst   = 1                     // in userTick
+	spinAlone   = 50                    // spinFirst, alone
+	spinDoze    = 40                    // ticks left out at most
 	spinLeast   = 12                    // steps of a look
-	spinSteps   = 3                     // steps per userTick
+	spinSteps   = 3                     // steps per userTick, alone 1
 	spinPerLook = 1 << 14               // most steps of a look
 )
 
@@ -31,10 +34,11 @@ const (
 type spinWatch struct {
 	pulse   pulse
 	cpu     func(tid int) (user, system int64, ok bool) // in userTick
-	nudge   func(resumes uint64, steps int)
-	limit   time.Duration // 0: none
-	often   bool          // nudge at every userTick
-	urgent  func() bool   // nudge now; nil: never
+	nudge   func(resumes uint64, steps int, anyway bool)
+	alone   func(resumes uint64) bool // a nudge led to no look
+	limit   time.Duration             // 0: none
+	often   bool                      // nudge at every userTick
+	urgent  func() bool               // nudge now; nil: never
 	resumes uint64
 	started bool
 	user    int64 // at the first tick since the last resume
@@ -43,18 +47,18 @@ type spinWatch struct {
 	skip    int // ticks in which the CPU time cannot reach next
 }
 
-// tick looks once; an error says that the limit is over.
-func (w *spinWatch) tick() error {
+// tick looks once, ticks after the last time; an error says that the limit is over.
+func (w *spinWatch) tick(ticks int) error {
 	tid, n := w.pulse()
 	if n != w.resumes || tid == 0 {
 		w.resumes, w.started, w.skip = n, false, 0
 		return nil
 	}
 	urgent := w.urgent != nil && w.urgent()
-	if w.skip > 0 && !urgent {
-		w.skip--
+	if w.skip -= ticks; w.skip >= 0 && !urgent {
 		return nil
 	}
+	w.skip = 0
 	user, system, ok := w.cpu(tid)
 	if !ok {
 		return nil
@@ -70,9 +74,14 @@ func (w *spinWatch) tick() error {
 	// Inside the kernel it must not be interrupted: it could show.
 	inKernel := system != w.system
 	w.system = system
+	steps := int64(spinSteps)
+	if w.limit == 0 && w.alone(n) {
+		steps = 1
+		w.next = max(w.next, spinAlone)
+	}
 	if ran < w.next {
 		// Then it needs two samples, to know of the kernel.
-		w.skip = int(min(max((w.next-ran)*int64(userTick/spinTick)-3, 0), 20))
+		w.skip = int(min(max((w.next-ran)*int64(userTick/spinTick)-3, 0), spinDoze))
 	}
 	if urgent && ran > 0 {
 		w.next = min(w.next, ran)
@@ -82,7 +91,7 @@ func (w *spinWatch) tick() error {
 		if w.often {
 			w.next = ran + 1
 		}
-		w.nudge(n, int(min(max(ran*spinSteps, spinLeast), spinPerLook)))
+		w.nudge(n, int(min(max(ran*steps, spinLeast), spinPerLook)), urgent || w.limit > 0 || ran >= spinAlone)
 	}
 	return nil
 }

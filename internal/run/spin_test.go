@@ -18,27 +18,45 @@ func TestSpinWatch(t *testing.T) {
 		sees  []see
 		steps []int
 		fails bool
+		alone bool
 	}{
-		{"calls all the time", []see{{1, 0, 0}, {2, 5, 0}, {3, 9, 0}, {4, 30, 0}}, nil, false},
-		{"computes", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0}, {1, 4, 0}, {1, 7, 0}, {1, 9, 0}}, []int{12, 12, 12, 27}, false},
-		{"is in the kernel", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 1}, {1, 2, 2}, {1, 2, 2}}, []int{12}, false},
-		{"does not run", []see{{1, 0, 0}, {1, 7, 0}, {1, 7, 0}, {1, 7, 0}}, nil, false},
-		{"begins anew", []see{{1, 0, 0}, {1, 0, 0}, {1, 8, 0}, {2, 8, 0}, {2, 8, 0}, {2, 9, 0}}, []int{24, 12}, false},
-		{"limit", []see{{1, 0, 0}, {1, 0, 0}, {1, 50, 0}, {1, 99, 0}, {1, 100, 0}}, []int{150}, true},
+		{"calls all the time", []see{{1, 0, 0}, {2, 5, 0}, {3, 9, 0}, {4, 30, 0}}, nil, false, false},
+		{"computes", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0}, {1, 4, 0}, {1, 7, 0}, {1, 9, 0}}, []int{12, 12, 12, 27}, false, false},
+		{"is in the kernel", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 1}, {1, 2, 2}, {1, 2, 2}}, []int{12}, false, false},
+		{"does not run", []see{{1, 0, 0}, {1, 7, 0}, {1, 7, 0}, {1, 7, 0}}, nil, false, false},
+		{"begins anew", []see{{1, 0, 0}, {1, 0, 0}, {1, 8, 0}, {2, 8, 0}, {2, 8, 0}, {2, 9, 0}}, []int{24, 12}, false, false},
+		{"limit", []see{{1, 0, 0}, {1, 0, 0}, {1, 50, 0}, {1, 99, 0}, {1, 100, 0}}, []int{150}, true, false},
+		{"alone", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 0}, {1, 2, 0}, {1, 12, 0}, {1, 49, 0}, {1, 50, 0}, {1, 99, 0}, {1, 100, 0}}, []int{12, 50, 100}, false, true},
+		{"alone for others", []see{{1, 0, 0}, {1, 0, 0}, {1, 1, 0}, {1, 12, 0}, {2, 12, 0}, {2, 12, 0}, {2, 13, 0}}, []int{12, 12}, false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var now see
 			var steps []int
+			last, alone := uint64(0), uint64(0)
 			w := &spinWatch{
 				pulse: func() (int, uint64) { return 3, now.resumes },
 				cpu:   func(int) (int64, int64, bool) { return now.user, now.system, true },
-				nudge: func(n uint64, s int) { steps = append(steps, s) },
+				nudge: func(n uint64, s int, anyway bool) {
+					steps = append(steps, s)
+					if tt.alone && !anyway {
+						alone = n
+					}
+				},
+				alone: func(n uint64) bool { return n == alone },
 				limit: time.Second,
+			}
+			if tt.alone {
+				w.limit = 0
 			}
 			var err error
 			for _, now = range tt.sees {
-				if err = w.tick(); err != nil {
+				ticks := w.skip + 1 // as one who sleeps meanwhile
+				if now.resumes != last {
+					ticks = 1
+				}
+				last = now.resumes
+				if err = w.tick(ticks); err != nil {
 					break
 				}
 			}

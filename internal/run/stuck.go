@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"dettrace/internal/syscalls"
 )
 
@@ -153,7 +151,7 @@ func callName(nr int) string {
 // runtime's monitor polls itself, every 10 ms. (A sleep in a system call would keep
 // that monitor awake, which a CPU that is shared with others does not bear.)
 func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
-	clock, err := ticks(spinTick)
+	clock, err := newTicker(spinTick)
 	if err != nil {
 		c.kern.Stop(err)
 		c.box.Kill()
@@ -167,9 +165,15 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			c.say("note: %s, at %s; if it waits there for another thread, --spin-limit ends the run", s, c.place(tid, c.kern.Where()))
 		}
 	}}
-	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, limit: c.spec.SpinLimit, often: c.open.Time, urgent: c.kern.Urgent}
+	w := &spinWatch{pulse: c.kern.Pulse, cpu: cpuTicks, nudge: c.kern.Nudge, alone: c.kern.Alone, limit: c.spec.SpinLimit, often: c.open.Time, urgent: c.kern.Urgent}
+	// While the thread computes that has the turn there may be nothing to do for
+	// longer. Whoever types or sends a signal is served at once.
+	dozes := c.spec.Terminal == nil && !c.open.Signals && !c.open.Threads
+	wake := func() { _ = clock.set(spinTick) }
 	deadline, timed := ctx.Deadline()
-	for n := time.Duration(1); ; n++ {
+	const perMemory, perStuck = int(memoryTick / spinTick), int(stuckTick / spinTick)
+	memory, stuck := 0, 0 // ticks since then
+	for ticks := 1; ; {
 		_, err := clock.Read(expired[:])
 		select {
 		case <-done:
@@ -178,14 +182,16 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 		}
 		c.kern.Remind()
 		if err == nil {
-			if err = w.tick(); err != nil {
+			if err = w.tick(ticks); err != nil {
 				err = c.spinError(err)
 			}
 		}
-		if err == nil && c.spec.Memory > 0 && n%(memoryTick/spinTick) == 0 {
+		if memory += ticks; err == nil && c.spec.Memory > 0 && memory >= perMemory {
+			memory = 0
 			err = c.memoryErr()
 		}
-		if err == nil && n%(stuckTick/spinTick) == 0 {
+		if stuck += ticks; err == nil && stuck >= perStuck {
+			stuck = 0
 			err = g.tick()
 		}
 		if err == nil && timed && time.Until(deadline) <= 0 {
@@ -196,19 +202,18 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			c.box.Kill()
 			return
 		}
+		next := 1
+		if dozes && w.skip >= spinDoze/16 {
+			next = w.skip + 1
+			if c.spec.Memory > 0 {
+				next = min(next, perMemory)
+			}
+		}
+		if next != 1 || ticks != 1 {
+			_ = clock.set(time.Duration(next) * spinTick)
+		}
+		if ticks = next; ticks != 1 {
+			c.kern.Doze(w.resumes, &wake)
+		}
 	}
-}
-
-// ticks is a timerfd that becomes readable every d.
-func ticks(d time.Duration) (*os.File, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("timerfd: %w", err)
-	}
-	every := unix.NsecToTimespec(d.Nanoseconds())
-	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("timerfd: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "timerfd"), nil
 }

@@ -82,6 +82,9 @@ func (s *Sched) Advance(ns int64) { s.now = max(s.now, ns) }
 // Live is the number of threads that are not dead.
 func (s *Sched) Live() int { return s.live }
 
+// Ready is how many threads are in the run queue.
+func (s *Sched) Ready() int { return len(s.queue) }
+
 // Current is the thread that has the turn, or nil.
 func (s *Sched) Current() *Thread { return s.cur }
 
