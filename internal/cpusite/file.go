@@ -13,6 +13,8 @@ type file struct {
 	size int64
 	elf  *elf.File
 	buf  []byte // of chunks
+	page []byte // read last by at
+	from int64  // its offset
 
 	funcs   map[int64]*function // by offset
 	unwind  *unwindTable
@@ -132,11 +134,24 @@ func (x *file) off(addr uint64) (int64, bool) {
 	return 0, false
 }
 
-// at reads n bytes at addr.
+// at reads n bytes at addr. Up to 16 bytes are valid until the next call: entries of
+// tables, which are asked for one by one.
 func (x *file) at(addr uint64, n int) ([]byte, bool) {
 	off, ok := x.off(addr)
 	if !ok || int64(n) > x.size-off {
 		return nil, false
+	}
+	const page, small = 4096, 16
+	if n <= small {
+		if i := off - x.from; i < 0 || i+int64(n) > int64(len(x.page)) {
+			if x.page == nil {
+				x.page = make([]byte, page)
+			}
+			got, _ := x.r.ReadAt(x.page[:page], off)
+			x.page, x.from = x.page[:got], off
+		}
+		i := int(off - x.from)
+		return x.page[min(i, len(x.page)):min(i+n, len(x.page))], i+n <= len(x.page)
 	}
 	b := make([]byte, n)
 	got, _ := x.r.ReadAt(b, off)
@@ -172,10 +187,8 @@ func (x *file) function(off int64) (*function, bool) {
 			if !ok {
 				continue
 			}
-			f = &function{off: start, code: code}
-			if f.decode(); f.ok && f.jumps > 0 {
-				f.tables(x, s.addr)
-			}
+			f = &function{x: x, addr: s.addr, off: start, code: code}
+			f.walk()
 			x.funcs[start] = f
 		}
 		if f.ok {

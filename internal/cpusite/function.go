@@ -8,11 +8,16 @@ import (
 
 // function is the code of one function.
 type function struct {
-	off    int64 // in the file
+	x      *file
+	addr   uint64 // in memory
+	off    int64  // in the file
 	code   []byte
+	starts []uint64 // bits: where its instructions begin
+	ok     bool     // all of it was decoded
+
+	// What is only known where one of its instructions is to be replaced.
 	insts  []int // offsets of its instructions, and its size
 	kinds  []inst
-	ok     bool         // all of it was decoded
 	inside map[int]bool // where branches lead
 	jumps  int          // to places that are computed
 }
@@ -20,17 +25,39 @@ type function struct {
 // maxFunction is the size of the largest function that is looked at.
 const maxFunction = 1 << 20
 
-// decode takes the function apart.
-func (f *function) decode() {
-	f.inside = map[int]bool{}
-	const shortest = 3 // on average
-	f.insts, f.kinds = make([]int, 0, len(f.code)/shortest+1), make([]inst, 0, len(f.code)/shortest)
+// walk finds where the function's instructions begin.
+func (f *function) walk() {
+	f.starts = make([]uint64, len(f.code)/64+1)
 	at := 0
 	for at < len(f.code) {
 		in, ok := decode(f.code[at:])
 		if !ok {
 			return
 		}
+		f.starts[at/64] |= 1 << (at % 64)
+		at += in.size
+	}
+	f.ok = true
+}
+
+// start is where the instruction begins that has the byte at i in it.
+func (f *function) start(i int) int {
+	for ; i > 0 && f.starts[i/64]>>(i%64)&1 == 0; i-- {
+	}
+	return i
+}
+
+// decode takes the function apart.
+func (f *function) decode() {
+	if f.insts != nil {
+		return
+	}
+	f.inside = map[int]bool{}
+	const shortest = 3 // on average
+	f.insts, f.kinds = make([]int, 0, len(f.code)/shortest+1), make([]inst, 0, len(f.code)/shortest)
+	at := 0
+	for at < len(f.code) {
+		in, _ := decode(f.code[at:])
 		f.insts, f.kinds = append(f.insts, at), append(f.kinds, in)
 		if in.branch {
 			f.inside[at+in.target] = true
@@ -41,7 +68,9 @@ func (f *function) decode() {
 		at += in.size
 	}
 	f.insts = append(f.insts, at)
-	f.ok = true
+	if f.jumps > 0 && f.x != nil {
+		f.tables(f.x, f.addr)
+	}
 }
 
 // tables finds where the computed jumps of f, which lies at addr, lead: each goes
@@ -96,14 +125,11 @@ func (f *function) table(x *file, addr, table uint64, size int) bool {
 func (f *function) site(c Place) (Site, bool) {
 	// Prefixes come before the bytes that were found.
 	want := int(c.Off - f.off)
-	i, found := slices.BinarySearch(f.insts, want)
-	if !found {
-		i--
-	}
-	if i < 0 || i >= len(f.kinds) {
+	if want < 0 || want >= len(f.code) {
 		return Site{}, false
 	}
-	at, in := f.insts[i], f.kinds[i]
+	at := f.start(want)
+	in, _ := decode(f.code[at:])
 	opcodeAt := at + in.size - 2
 	if c.Op != CPUID {
 		opcodeAt--
@@ -115,6 +141,8 @@ func (f *function) site(c Place) (Site, bool) {
 	if op == 0 {
 		return Site{}, false
 	}
+	f.decode()
+	i, _ := slices.BinarySearch(f.insts, at)
 	s := Site{Off: f.off + int64(at), Op: op, Size: in.size, Old: bytes.Clone(f.code[at : at+in.size])}
 	if op == CPUID && in.size == 2 || op == XGETBV && in.size == 3 {
 		f.widen(&s, i)

@@ -32,7 +32,7 @@ func TestWiden(t *testing.T) {
 		{"rdrand", "480fc7f0 89c2 89d1 c3", "480fc7f0"},
 	} {
 		f := &function{code: code(t, c.code)}
-		f.decode()
+		f.walk()
 		op, mark := CPUID, "\x0f\xa2"
 		if strings.HasPrefix(c.name, "x") {
 			op, mark = XGETBV, "\x0f\x01"
@@ -57,7 +57,7 @@ func TestNoSite(t *testing.T) {
 		"end of another code": "66 0f38f00f a20000000000000000 c3",
 	} {
 		f := &function{code: code(t, text)}
-		f.decode()
+		f.walk()
 		for at := range f.code {
 			for _, op := range []Op{CPUID, XGETBV, RDRAND, RDSEED} {
 				if s, ok := f.site(Place{int64(at), op}); ok {
