@@ -10,6 +10,7 @@ import (
 // file is an ELF file that is looked through.
 type file struct {
 	r    io.ReaderAt
+	raw  []byte // all of it, or nil
 	size int64
 	elf  *elf.File
 	buf  []byte // of chunks
@@ -57,10 +58,14 @@ func (x *file) text() (list []*elf.Prog) {
 // the one before, at is its offset in the file.
 func (x *file) chunks(f func(b []byte, at int64)) {
 	const size, overlap = 64 << 10, 16
-	if x.buf == nil {
+	if x.buf == nil && x.raw == nil {
 		x.buf = make([]byte, size)
 	}
 	for _, p := range x.text() {
+		if x.raw != nil {
+			f(x.raw[p.Off:p.Off+p.Filesz], int64(p.Off))
+			continue
+		}
 		for at, end := int64(p.Off), int64(p.Off+p.Filesz); at < end; at += size - overlap {
 			b := x.buf[:min(size, end-at)]
 			if n, _ := x.r.ReadAt(b, at); n < len(b) {
@@ -138,8 +143,11 @@ func (x *file) off(addr uint64) (int64, bool) {
 // tables, which are asked for one by one.
 func (x *file) at(addr uint64, n int) ([]byte, bool) {
 	off, ok := x.off(addr)
-	if !ok || int64(n) > x.size-off {
+	if !ok || n < 0 || int64(n) > x.size-off {
 		return nil, false
+	}
+	if x.raw != nil {
+		return x.raw[off : off+int64(n)], true
 	}
 	const page, small = 4096, 16
 	if n <= small {

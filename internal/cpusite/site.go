@@ -12,6 +12,7 @@
 package cpusite
 
 import (
+	"bytes"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -92,7 +93,15 @@ var ErrFormat = errors.New("not an x86-64 ELF file")
 const maxJumps = 16 << 20
 
 // File looks through a file of the given size.
-func File(r io.ReaderAt, size int64) (Result, error) {
+func File(r io.ReaderAt, size int64) (Result, error) { return find(&file{r: r, size: size}) }
+
+// Bytes looks through a file whose content is b, of which nothing is kept.
+func Bytes(b []byte) (Result, error) {
+	return find(&file{r: bytes.NewReader(b), raw: b, size: int64(len(b))})
+}
+
+func find(x *file) (Result, error) {
+	r, size := x.r, x.size
 	f, err := elf.NewFile(io.NewSectionReader(r, 0, size))
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -100,7 +109,7 @@ func File(r io.ReaderAt, size int64) (Result, error) {
 	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 || f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
 		return Result{}, ErrFormat
 	}
-	x := &file{r: r, size: size, elf: f}
+	x.elf = f
 	res := Result{BuildID: x.buildID()}
 	if i := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD }); i >= 0 {
 		res.Start = f.Progs[i].Vaddr - f.Progs[i].Off

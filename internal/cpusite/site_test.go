@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -149,7 +150,11 @@ func FuzzFile(f *testing.F) {
 	f.Add(b[:8192])
 	f.Add([]byte("\x7fELF"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if r, err := File(bytes.NewReader(b), int64(len(b))); err == nil {
+		r, err := File(bytes.NewReader(b), int64(len(b)))
+		if m, e := Bytes(b); !reflect.DeepEqual(m, r) || (e == nil) != (err == nil) {
+			t.Errorf("mapped: %+v, %v; read: %+v, %v", m, e, r, err)
+		}
+		if err == nil {
 			for _, s := range r.Sites {
 				if s.Before+s.Size > len(s.Old) || len(s.Trap()) != s.Size {
 					t.Errorf("%+v", s)

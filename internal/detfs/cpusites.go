@@ -2,9 +2,14 @@ package detfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"dettrace/internal/cpusite"
+	"dettrace/internal/fault"
+	"dettrace/internal/image"
 )
 
 // textKey is a file's content at one time.
@@ -24,7 +29,7 @@ func (s *server) cpuSites(ino uint64) cpusite.Result {
 	if r, ok := s.texts[key]; ok {
 		return r
 	}
-	r, err := cpusite.File(nodeReader{s.f, n}, n.size)
+	r, err := s.f.lookThrough(n)
 	if err != nil {
 		r = cpusite.Result{} // no program, or one that the kernel will not run
 	}
@@ -34,6 +39,31 @@ func (s *server) cpuSites(ino uint64) cpusite.Result {
 	}
 	s.texts[key] = r
 	return r
+}
+
+// lookThrough maps the file, if it can be: most of what is looked at is tens of MB
+// that nothing else of ours reads.
+func (f *fsys) lookThrough(n *node) (r cpusite.Result, err error) {
+	if n.data != nil || n.lower == nil || n.size == 0 {
+		return cpusite.File(nodeReader{f, n}, n.size)
+	}
+	file, err := f.open.get(n)
+	if err != nil {
+		return r, err
+	}
+	fd, ok := image.Descriptor(file)
+	if !ok {
+		return cpusite.File(nodeReader{f, n}, n.size)
+	}
+	b, err := unix.Mmap(fd, 0, int(n.size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return cpusite.File(nodeReader{f, n}, n.size)
+	}
+	defer unix.Munmap(b)
+	if !fault.Survive(func() { r, err = cpusite.Bytes(b) }) {
+		return r, fmt.Errorf("file is shorter than it was: %w", io.ErrUnexpectedEOF)
+	}
+	return r, err
 }
 
 // nodeReader reads a file of the tree.

@@ -6,6 +6,7 @@ package image
 
 import (
 	"io"
+	"os"
 
 	"dettrace/internal/rootfs"
 )
@@ -73,6 +74,18 @@ type Xattr = rootfs.Xattr
 type File interface {
 	io.ReaderAt
 	io.Closer
+}
+
+// Descriptor is the host's descriptor of f, which stays f's; ok is false if f is no
+// file of the host, or only part of one.
+func Descriptor(f File) (fd int, ok bool) {
+	switch f := f.(type) {
+	case *hostFile:
+		return f.fd, true
+	case *os.File:
+		return int(f.Fd()), true
+	}
+	return -1, false
 }
 
 // Unchanged reports an error that wraps ErrChanged when f is not what it was
