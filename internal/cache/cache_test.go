@@ -232,7 +232,7 @@ func TestKeyKnowsEveryField(t *testing.T) {
 	inKey += " Commit"
 	noEffect := map[string]string{
 		"SaveSchedule": "always runs", "Log": "always runs", "Trace": "always runs", "Store": "place", "CommitStore": "place", "Config": "part of the image, and taken into the fields above", "Profile": "always runs",
-		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "Report": "place", "InputList": "place",
+		"Stdout": "place", "Stderr": "place", "Diag": "place", "Force": "place", "StateDir": "place", "HostOrder": "mechanism", "Report": "place", "InputList": "place",
 		"Timeout": "a run that it ends is not stored", "SpinLimit": "a run that it ends is not stored", "Interrupt": "a run that it ends is not stored",
 		"NoFastPaths": "mechanism", "Digests": "mechanism", "Record": "mechanism", "Accept": "ends a run, changes none", "Verbose": "messages", "Progress": "messages", "Columns": "messages", "Secrets": "never stored", "Terminal": "never stored", "Resume": "comes with a terminal", "Keep": "always runs", "Signals": "a door: once used, never stored",
 	}

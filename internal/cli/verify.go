@@ -92,7 +92,7 @@ that it is the same in dettrace and different elsewhere.`,
 
 // unusedByVerify are the flags of run that make no sense for runs that are compared.
 func unusedByVerify() []string {
-	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "save-schedule", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet", "messages", "state-dir"}
+	return []string{"output", "force", "output-on-failure", "write-back", "save", "commit", "save-schedule", "record", "on-failure", "log", "trace", "report", "list-inputs", "timing", "verbose", "quiet", "messages", "state-dir", "host-order"}
 }
 
 func (a App) verify(cmd *cobra.Command, flags settings.Flags, v verifyFlags, args []string) (status int, err error) {

@@ -50,6 +50,7 @@ type Mount struct {
 	Older       int64    // ns by which all its files are older than they would be
 	FollowLinks bool     // follow symlinks that lead out of an input
 	Hide        []string // patterns of paths in an input that are not shown
+	HostOrder   uint64   // as image.Options has it
 	Label       string   // for reports: "image", "input"
 }
 

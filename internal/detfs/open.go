@@ -10,7 +10,7 @@ import (
 // image understands.
 func openImage(m Mount, epoch int64, known *digests.Cache) (image.Layer, error) {
 	if m.Store == "" {
-		return image.Open(m.Ref, image.Options{KeepMtime: m.KeepMtime, Follow: m.FollowLinks, Hide: m.Hide, Epoch: epoch, Digests: known})
+		return image.Open(m.Ref, image.Options{KeepMtime: m.KeepMtime, Follow: m.FollowLinks, Hide: m.Hide, HostOrder: m.HostOrder, Epoch: epoch, Digests: known})
 	}
 	s, err := images.Open(m.Store)
 	if err != nil {

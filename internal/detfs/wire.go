@@ -153,6 +153,7 @@ func (g *Config) code(c *coder) {
 		c.bits(&m.KeepMtime, &m.FollowLinks)
 		number(c, &m.Owner)
 		number(c, &m.Older)
+		number(c, &m.HostOrder)
 		list(c, &m.Hide, text)
 	})
 	list(c, &g.Dirs, func(c *coder, d *Dir) {

@@ -21,6 +21,9 @@ type Options struct {
 	// Hide are patterns (path.Match) of absolute paths in an input that are not
 	// shown, nor anything below them.
 	Hide []string
+	// HostOrder, if not 0, is the seed of another order in which the host's directories are
+	// taken to list their names. Nothing may show it: package verify tries.
+	HostOrder uint64
 	// Digests remembers content digests between runs; nil is fine.
 	Digests *digests.Cache
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"slices"
 
@@ -42,8 +43,15 @@ func (l *lazy) readDir(d *lnode) ([]Dirent, error) {
 	return out, nil
 }
 
-// names reads the host's directory.
+// names reads the host's directory, sorted.
 func (l *lazy) names(d *lnode) ([]string, error) {
+	names, err := l.unsorted(d)
+	slices.Sort(names)
+	return names, err
+}
+
+// unsorted reads the host's directory in the order of the host, or of another one.
+func (l *lazy) unsorted(d *lnode) ([]string, error) {
 	at, err := l.dirfd(d)
 	if err != nil {
 		return nil, err
@@ -58,7 +66,9 @@ func (l *lazy) names(d *lnode) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(names)
+	if seed := l.opts.HostOrder; seed != 0 {
+		rand.New(rand.NewPCG(seed, uint64(len(names)))).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	}
 	return names, nil
 }
 

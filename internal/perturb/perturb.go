@@ -43,6 +43,7 @@ type Host struct {
 	Env    []string `json:"-"`      // variables added
 	Unset  []string `json:"-"`      // variables removed
 	Copy   bool     `json:"copy"`   // inputs are copies, their files made in another order
+	Order  uint64   `json:"order"`  // seed of the order in which directories list their names; 0: as they do
 	Cold   bool     `json:"cold"`   // and not in the page cache
 	Memory bool     `json:"memory"` // copies and temporary files are on tmpfs
 	Spin   bool     `json:"spin"`   // do not execute anything: be the load
@@ -55,7 +56,7 @@ func Hosts(n int) []Host {
 	for i := 1; len(out) < n; i++ {
 		h := Host{
 			CPU: i, Nice: 5, OOM: 100 + i, Clock: int64(i) * 1_000_003, Pids: 1000 + 37*i,
-			Files: 512, Stack: 4 << 20, Small: i%2 == 1, Copy: true,
+			Files: 512, Stack: 4 << 20, Small: i%2 == 1, Copy: true, Order: uint64(i),
 			Env: []string{
 				"TZ=Asia/Kathmandu", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "TERM=vt52", "COLUMNS=43", "LINES=11",
 				"MALLOC_PERTURB_=77", "PYTHONHASHSEED=random", "PERTURBED=" + strings.Repeat("y", 333*i),

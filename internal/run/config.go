@@ -44,6 +44,9 @@ func (c *container) fsConfig() detfs.Config {
 			Guest: in.Guest, Ref: "input:" + in.Host, KeepMtime: in.KeepMtime, FollowLinks: in.Follow, Hide: in.Hide, Label: detfs.LabelInput,
 		})
 	}
+	for i := range cfg.Mounts {
+		cfg.Mounts[i].HostOrder = s.HostOrder
+	}
 	c.varyFiles(&cfg)
 	return cfg
 }

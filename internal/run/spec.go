@@ -57,6 +57,7 @@ type Spec struct {
 	Memory          int64         // bytes; 0 = none
 	Pids            int64         // 0 = default
 	StateDir        string
+	HostOrder       uint64    // seed of the order in which host directories are taken to list their names; 0: their own
 	NoFastPaths     bool      // every call that is an event stops
 	Profile         bool      // measure where the time goes
 	Log             io.Writer // event log, or nil

@@ -15,6 +15,7 @@ import (
 // checked without opening them.
 func setFiles(s *run.Spec, f Flags, host Host) error {
 	s.StateDir = StateDir(f.StateDir, host)
+	s.HostOrder = f.HostOrder
 	if info, err := os.Stat(s.StateDir); err != nil {
 		return hint.With(fmt.Errorf("--state-dir %s: %w", s.StateDir, reason(err)), "a directory on a file system with room for what the run writes")
 	} else if !info.IsDir() {

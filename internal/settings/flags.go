@@ -59,6 +59,8 @@ func Register(fs *pflag.FlagSet, f *Flags) {
 	fs.StringVar(&f.Memory, "memory", "", "memory limit in `BYTES`: 512M, 2G")
 	fs.Int64Var(&f.Pids, "pids", 0, "limit of processes and threads `N` (0 for the default)")
 	fs.StringVar(&f.StateDir, "state-dir", "", "`DIR` where changed files live during the run (default $TMPDIR, else /var/tmp)")
+	fs.Uint64Var(&f.HostOrder, "host-order", 0, "take host directories to list their names in another order, that of seed `N`")
+	_ = fs.MarkHidden("host-order") // verify uses it
 	fs.BoolVar(&f.NoFastPaths, "no-fast-paths", false, "make every call of the guest stop that changes or counts anything: slower, with the same result")
 	fs.StringVar(&f.Log, "log", "", "write the event log to `FILE`")
 	fs.StringVar(&f.Trace, "trace", "", "write who did what with which bytes of which file to `FILE`, for dettrace trace and dettrace why")

@@ -17,7 +17,7 @@ func TestHostPaths(t *testing.T) {
 		"no-default-input", "hide", "input-mtime", "follow-inputs", "workdir", "entrypoint", "commit", "force", "output-on-failure", "write-back", "env", "env-host",
 		"epoch", "seed", "schedule-seed", "vary", "vary-seed", "cpus", "hostname", "user", "allow", "timeout", "spin-limit", "memory", "pids",
 		"no-fast-paths", "profile", "timing", "verbose", "quiet", "strict", "progress",
-		"cpu-model", "tty", "tty-size", "on-failure",
+		"cpu-model", "host-order", "tty", "tty-size", "on-failure",
 	}
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	var f Flags

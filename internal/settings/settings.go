@@ -84,6 +84,7 @@ type Flags struct {
 	Memory          string
 	Pids            int64
 	StateDir        string
+	HostOrder       uint64
 	NoFastPaths     bool
 	Profile         bool
 	Log             string

@@ -17,7 +17,7 @@ import (
 func (p *Program) image(ctx context.Context, h perturb.Host, dir string, o *Outcome) (flags []string, anybody bool) {
 	if p.Image == "host" {
 		if h.Copy {
-			o.Notes = append(o.Notes, "image host is used where it is: its inode numbers, the order of its directories and its file system are those of every run")
+			o.Notes = append(o.Notes, "image host is used where it is: its inode numbers and its file system are those of every run, only the order of its directories is another")
 		}
 		return nil, true
 	}

@@ -114,6 +114,9 @@ func (p *Program) Run(ctx context.Context, h perturb.Host, log bool) (Outcome, e
 		}
 	}
 	args := []string{"--save", o.file("save"), "--messages", o.file("messages"), "--state-dir", files}
+	if h.Order != 0 {
+		args = append(args, "--host-order", strconv.FormatUint(h.Order, 10))
+	}
 	if log {
 		args = append(args, "--log", o.file("log"))
 	}

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"dettrace/internal/perturb"
+	"dettrace/internal/scratch"
+	"dettrace/internal/verify"
 )
 
 // The other machines of verify are other machines: what a program that is no guest
@@ -80,5 +83,41 @@ func nth(may *unix.CPUSet, n int) int {
 			}
 			n--
 		}
+	}
+}
+
+// TestHostOrder: every other machine lists the directories of the host image, which is
+// not copied, in an order of its own, and is told to.
+func TestHostOrder(t *testing.T) {
+	top := t.TempDir()
+	said, self := filepath.Join(top, "said"), filepath.Join(top, "dettrace")
+	script := fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n", said, theLab.Kit.Dettrace)
+	if err := os.WriteFile(self, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := scratch.New(theLab.Kit.Dettrace, "dettrace-hosts-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	hosts := perturb.Hosts(3)
+	for i := range hosts {
+		hosts[i].User, hosts[i].Load = 0, false // whom the script need not let in
+	}
+	p := verify.Program{Self: self, Command: []string{"ls", "-f", "/", "/usr/bin"}, Image: "host", Env: os.Environ(), Dir: dir}
+	var digests []string
+	for i, h := range hosts {
+		o, err := p.Run(t.Context(), h, false)
+		if err != nil || o.Status != 0 {
+			t.Fatalf("%s: status %d, %v", h.Name, o.Status, err)
+		}
+		b, err := os.ReadFile(said)
+		if err != nil || strings.Contains(string(b), fmt.Sprintf(" --host-order %d ", i)) != (i > 0) {
+			t.Errorf("%s: %v\n%s", h.Name, err, b)
+		}
+		digests = append(digests, o.Digest)
+	}
+	if digests[1] != digests[0] || digests[2] != digests[0] {
+		t.Error(digests)
 	}
 }
