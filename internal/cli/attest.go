@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"runtime/debug"
@@ -174,37 +175,69 @@ func (a App) statements(f attestFlags, text []byte) ([]*attest.Statement, error)
 }
 
 func (a App) keygenCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "keygen NAME",
-		Short:   "Make a pair of ed25519 keys, NAME.key and NAME.pub",
-		Example: "  dettrace attest keygen builder",
-		Args:    oneArg("NAME"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			private, public, err := attest.NewKey()
-			if err != nil {
-				return err
-			}
-			for _, f := range []struct {
-				name string
-				text []byte
-				mode os.FileMode
-			}{{args[0] + ".key", private, 0o600}, {args[0] + ".pub", public, 0o644}} {
-				file, err := os.OpenFile(a.hostPath(f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
-				if err != nil {
-					return hint.With(err, "an existing key is never replaced")
-				}
-				_, err = file.Write(f.text)
-				if err = errors.Join(err, file.Close()); err != nil {
-					return err
-				}
-			}
-			a.say("wrote %s.key, which is to be kept secret, and %s.pub", args[0], args[0])
-			return nil
-		},
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "keygen [flags] NAME",
+		Short: "Make a pair of ed25519 keys, NAME.key and NAME.pub",
+		Example: `  dettrace attest keygen builder
+  dettrace attest keygen --json builder`,
+		Args:                  oneArg("NAME"),
+		DisableFlagsInUseLine: true,
+		RunE:                  func(_ *cobra.Command, args []string) error { return a.keygen(args[0], asJSON) },
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the names of the files and the key's id as JSON")
+	return cmd
+}
+
+// newKeys is what keygen tells as JSON.
+type newKeys struct {
+	Private string `json:"private"` // file
+	Public  string `json:"public"`  // file
+	KeyID   string `json:"keyid"`   // as in envelopes
+}
+
+func (a App) keygen(name string, asJSON bool) error {
+	private, public, err := attest.NewKey()
+	if err != nil {
+		return err
+	}
+	key, err := attest.PublicKey(public)
+	if err != nil {
+		return err
+	}
+	k := newKeys{Private: name + ".key", Public: name + ".pub"}
+	if k.KeyID, err = attest.KeyID(key); err != nil {
+		return err
+	}
+	if err := writeKey(a.hostPath(k.Private), private, 0o600); err != nil {
+		return err
+	}
+	if err := writeKey(a.hostPath(k.Public), public, 0o644); err != nil {
+		return errors.Join(err, os.Remove(a.hostPath(k.Private))) // no use alone
+	}
+	if asJSON {
+		return writeJSON(a.Host.Stdout, k)
+	}
+	a.say("wrote %s, which is to be kept secret, and %s", k.Private, k.Public)
+	return nil
 }
 
 // verified is the result of attest verify.
+func writeKey(name string, text []byte, mode os.FileMode) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return hint.With(err, "an existing key is never replaced")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
 type verified struct {
 	Builder   string            `json:"builder"`
 	Subjects  []attest.Resource `json:"subjects"`

@@ -84,7 +84,9 @@ func (a App) trials(cmd *cobra.Command, flags settings.Flags, from buildOf, args
 	}
 	// Directories for temporary files may be in an input; ours is in none.
 	if real, err := filepath.EvalSymlinks(t.dir.Path); err == nil {
-		t.hide = settings.HideBelow(t.spec.Inputs, real)
+		for _, value := range settings.HideBelow(t.spec.Inputs, real) {
+			t.hide = append(t.hide, "--hide="+value)
+		}
 	}
 	t.flags = append(t.flags, t.hide...)
 	ctx, cancel := a.interruptible(cmd.Context())

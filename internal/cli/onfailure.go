@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"dettrace/internal/console"
+	"dettrace/internal/hint"
 	"dettrace/internal/kept"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
@@ -30,6 +32,9 @@ func (a App) keeper(spec *run.Spec, flags settings.Flags) (*failureKeeper, error
 	var err error
 	if k.dir, err = os.MkdirTemp(spec.StateDir, "dettrace-failed-"); err != nil {
 		return nil, fmt.Errorf("--on-failure: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(k.dir); err == nil {
+		settings.HideOwn(spec.Inputs, real) // its name is a random one
 	}
 	spec.Keep = kept.Changes(k.dir)
 	k.flags = settings.Entering(*spec, flags, a.Host)
@@ -56,7 +61,7 @@ func (a App) endKept(ctx context.Context, k *failureKeeper, spec run.Spec, resul
 	}
 	err := kept.Write(k.dir, kept.Run{Command: spec.MaskedCommand(), Status: result.Status, LogicalNS: result.LogicalNS, Flags: k.flags})
 	if err != nil {
-		return fmt.Errorf("--on-failure: %w", err)
+		return hint.With(fmt.Errorf("--on-failure: %w", err), "what the command had changed is in "+spec.Keep)
 	}
 	if k.shell {
 		a.note("--on-failure shell needs a terminal on standard input: the files are kept instead")

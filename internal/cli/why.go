@@ -113,6 +113,13 @@ func (a App) traceRun(cmd *cobra.Command, flags *settings.Flags, command []strin
 			return forget, err
 		}
 		forget = dir.Close
+		spec, err := settings.Resolve(*flags, command, a.Host)
+		if err != nil {
+			return forget, err
+		}
+		if real, err := filepath.EvalSymlinks(dir.Path); err == nil {
+			flags.Hide = append(flags.Hide, settings.HideBelow(spec.Inputs, real)...)
+		}
 		flags.Trace = filepath.Join(dir.Path, "trace")
 	}
 	inner := a

@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,16 +58,34 @@ func HideArgs(inputs []run.Input) (args []string) {
 	return args
 }
 
-// HideBelow are the flags that hide a path of the host where it lies in an input: our
-// own files.
-func HideBelow(inputs []run.Input, host string) []string {
-	var own []run.Input
+// HideBelow are the values of --hide for a path of the host where it lies in an input,
+// links resolved: our own files.
+func HideBelow(inputs []run.Input, host string) (values []string) {
 	for _, in := range inputs {
-		if rest, ok := strings.CutPrefix(host, strings.TrimSuffix(in.Host, "/")+"/"); ok {
-			own = append(own, run.Input{Guest: in.Guest, Hide: []string{"/" + output.HostPattern("", rest)}})
+		if pattern, ok := below(in, host); ok {
+			values = append(values, guestPattern(in)+pattern)
 		}
 	}
-	return HideArgs(own)
+	return values
+}
+
+// HideOwn does the same to the inputs.
+func HideOwn(inputs []run.Input, host string) {
+	for i, in := range inputs {
+		if pattern, ok := below(in, host); ok {
+			inputs[i].Hide = append(slices.Clone(in.Hide), pattern)
+		}
+	}
+}
+
+// below is the pattern of a path of the host in an input that it lies in.
+func below(in run.Input, host string) (pattern string, ok bool) {
+	top := in.Host
+	if real, err := filepath.EvalSymlinks(top); err == nil {
+		top = real
+	}
+	rest, ok := strings.CutPrefix(host, strings.TrimSuffix(top, "/")+"/")
+	return "/" + output.HostPattern("", rest), ok
 }
 
 // Absolute are the flags args ("--NAME=VALUE") with which a run started in any
