@@ -24,18 +24,24 @@ func (o *options) unpacked(ctx context.Context, p *pkg) (string, error) {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return "", err
 	}
-	tarball := filepath.Join(o.cache, "dsc", p.tarball)
+	source := filepath.Join(o.cache, "dsc", p.source)
+	// A .dsc has the digests of the rest, which dpkg-source checks before it applies Debian's patches.
 	script := `set -e
 cd "$1"
-echo "$5  $4" | sha256sum --check --status || { echo "$4: not the tarball of the table" >&2; exit 1; }
-tar -xf "$4" --strip-components=1 --no-same-owner -C "$2"
+f=$4
+case $f in *.dsc) f=$4.d/${4##*/} ;; esac
+echo "$5  $f" | sha256sum --check --status || { echo "$f: not the file of the table" >&2; exit 1; }
+case $f in
+*.dsc) rmdir "$2" && dpkg-source --require-strong-checksums -x "$f" "$2" ;;
+*) tar -xf "$f" --strip-components=1 --no-same-owner -C "$2" ;;
+esac
 cd "$2"
 eval "$3"`
-	c := exec.CommandContext(ctx, "sh", o.dir+"/fetch.sh", o.cache, p.name, p.tarball)
+	c := exec.CommandContext(ctx, "sh", o.dir+"/fetch.sh", o.cache, p.name, p.source)
 	if err := quiet(c); err != nil {
 		return "", err
 	}
-	c = exec.CommandContext(ctx, "sh", "-c", script, "sh", o.dir, dir, p.prepare, tarball, p.sha256)
+	c = exec.CommandContext(ctx, "sh", "-c", script, "sh", o.dir, dir, p.prepare, source, p.sha256)
 	c.Env = natural("/root")
 	if err := quiet(c); err != nil {
 		return "", err

@@ -10,10 +10,10 @@ import (
 
 // pkg is a package of the table.
 type pkg struct {
-	name, tarball, sha256 string
-	prepare, build        string   // of sh
-	only                  []string // globs, relative to the tree
-	causes                []cause
+	name, source, sha256 string
+	prepare, build       string   // of sh
+	only                 []string // globs, relative to the tree
+	causes               []cause
 }
 
 // cause is what is expected: a source, and where it is used and seen.
@@ -40,8 +40,8 @@ func parse(text string) (out []pkg, err error) {
 		case "Package":
 			out = append(out, pkg{name: value})
 			p = &out[len(out)-1]
-		case "Tarball":
-			p.tarball = value
+		case "Tarball", "Source":
+			p.source = value
 		case "Sha256":
 			p.sha256 = value
 		case "Prepare":
@@ -61,7 +61,7 @@ func parse(text string) (out []pkg, err error) {
 		}
 	}
 	for _, p := range out {
-		if p.tarball == "" || len(p.sha256) != 64 || p.build == "" || len(p.only) == 0 || len(p.causes) == 0 {
+		if p.source == "" || len(p.sha256) != 64 || p.build == "" || len(p.only) == 0 || len(p.causes) == 0 {
 			return nil, fmt.Errorf("%s: a field is missing", p.name)
 		}
 	}
