@@ -3,6 +3,7 @@ package cpusite
 import (
 	"cmp"
 	"debug/elf"
+	"encoding/binary"
 	"io"
 	"slices"
 )
@@ -12,17 +13,21 @@ type file struct {
 	r    io.ReaderAt
 	raw  []byte // all of it, or nil
 	size int64
-	elf  *elf.File
+	head
 	buf  []byte // of chunks
 	page []byte // read last by at
 	from int64  // its offset
 
+	elf   *elf.File // see sections
+	asked bool      // for elf
+
 	funcs   map[int64]*function // by offset
 	unwind  *unwindTable
 	frames  spans // of .eh_frame, where the table is missing
-	golang  *goTable
-	symbols spans // nil: not read
 	read    bool  // the tables above were
+	golang  *goTable
+	goRead  bool  // golang was
+	symbols spans // nil: not read
 }
 
 // span is a function in memory.
@@ -45,8 +50,8 @@ func (l spans) find(addr uint64) (span, bool) {
 }
 
 // text are the segments that are executed.
-func (x *file) text() (list []*elf.Prog) {
-	for _, p := range x.elf.Progs {
+func (x *file) text() (list []elf.ProgHeader) {
+	for _, p := range x.progs {
 		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && p.Off < uint64(x.size) && p.Filesz <= uint64(x.size)-p.Off {
 			list = append(list, p)
 		}
@@ -106,7 +111,7 @@ func (x *file) places(list *[]Place) {
 // inText reports whether off is in a section of code, as far as the file tells.
 func (x *file) inText(off int64) bool {
 	known := false
-	for _, s := range x.elf.Sections {
+	for _, s := range x.sections().Sections {
 		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 {
 			continue
 		}
@@ -120,7 +125,7 @@ func (x *file) inText(off int64) bool {
 
 // addr is where in memory the byte at off of the file lies.
 func (x *file) addr(off int64) (uint64, bool) {
-	for _, p := range x.elf.Progs {
+	for _, p := range x.progs {
 		if p.Type == elf.PT_LOAD && uint64(off) >= p.Off && uint64(off)-p.Off < p.Filesz {
 			return p.Vaddr + uint64(off) - p.Off, true
 		}
@@ -130,7 +135,7 @@ func (x *file) addr(off int64) (uint64, bool) {
 
 // off is where in the file the byte at addr is.
 func (x *file) off(addr uint64) (int64, bool) {
-	for _, p := range x.elf.Progs {
+	for _, p := range x.progs {
 		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr-p.Vaddr < p.Filesz {
 			off := p.Off + addr - p.Vaddr
 			return int64(off), off < uint64(x.size)
@@ -162,8 +167,13 @@ func (x *file) at(addr uint64, n int) ([]byte, bool) {
 		return x.page[min(i, len(x.page)):min(i+n, len(x.page))], i+n <= len(x.page)
 	}
 	b := make([]byte, n)
-	got, _ := x.r.ReadAt(b, off)
-	return b, got == n
+	return b, x.fill(b, off)
+}
+
+// fill reads b from off.
+func (x *file) fill(b []byte, off int64) bool {
+	n, _ := x.r.ReadAt(b, off)
+	return n == len(b)
 }
 
 // function is the decoded function around off. ok is false where there is none
@@ -175,12 +185,11 @@ func (x *file) function(off int64) (*function, bool) {
 	}
 	if !x.read {
 		x.read, x.funcs = true, map[int64]*function{}
-		x.unwind, x.golang = x.readUnwind(), x.readGo()
-		if x.unwind == nil {
+		if x.unwind = x.readUnwind(); x.unwind == nil {
 			x.frames = x.readFrames()
 		}
 	}
-	for _, find := range []func(uint64) (span, bool){x.unwind.find, x.frames.find, x.golang.find, x.symbol} {
+	for _, find := range []func(uint64) (span, bool){x.unwind.find, x.frames.find, x.goFunc, x.symbol} {
 		s, ok := find(addr)
 		if !ok || s.end-s.addr > maxFunction {
 			continue
@@ -210,7 +219,8 @@ func (x *file) function(off int64) (*function, bool) {
 func (x *file) symbol(addr uint64) (span, bool) {
 	if x.symbols == nil {
 		x.symbols = spans{}
-		for _, read := range []func() ([]elf.Symbol, error){x.elf.Symbols, x.elf.DynamicSymbols} {
+		f := x.sections()
+		for _, read := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
 			list, err := read()
 			if err != nil {
 				continue // there is none
@@ -229,16 +239,16 @@ func (x *file) symbol(addr uint64) (span, bool) {
 // buildID reports whether the first page has a note with the name of this build.
 func (x *file) buildID() bool {
 	const page, gnuBuildID, goBuildID = 4096, 3, 4
-	for _, p := range x.elf.Progs {
-		if p.Type != elf.PT_NOTE || p.Off+p.Filesz > page || p.Filesz > page {
+	for _, p := range x.progs {
+		if p.Type != elf.PT_NOTE || p.Off > page || p.Filesz > page || p.Off+p.Filesz > page {
 			continue
 		}
 		b := make([]byte, p.Filesz)
-		if n, _ := x.r.ReadAt(b, int64(p.Off)); n < len(b) {
+		if !x.fill(b, int64(p.Off)) {
 			continue
 		}
 		for len(b) >= 12 {
-			name, desc, typ := x.elf.ByteOrder.Uint32(b), x.elf.ByteOrder.Uint32(b[4:]), x.elf.ByteOrder.Uint32(b[8:])
+			name, desc, typ := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
 			room := uint64(len(b) - 12)
 			step := (uint64(name)+3)&^3 + (uint64(desc)+3)&^3
 			if step > room {

@@ -6,7 +6,7 @@ import "encoding/binary"
 // table of it. What is not understood is left out.
 func (x *file) readFrames() (list spans) {
 	const most = 64 << 20
-	sec := x.elf.Section(".eh_frame")
+	sec := x.sections().Section(".eh_frame")
 	if sec == nil || sec.Size > most {
 		return nil
 	}

@@ -101,18 +101,12 @@ func Bytes(b []byte) (Result, error) {
 }
 
 func find(x *file) (Result, error) {
-	r, size := x.r, x.size
-	f, err := elf.NewFile(io.NewSectionReader(r, 0, size))
-	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 || f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+	if !x.readHead() {
 		return Result{}, ErrFormat
 	}
-	x.elf = f
 	res := Result{BuildID: x.buildID()}
-	if i := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD }); i >= 0 {
-		res.Start = f.Progs[i].Vaddr - f.Progs[i].Off
+	if i := slices.IndexFunc(x.progs, func(p elf.ProgHeader) bool { return p.Type == elf.PT_LOAD }); i >= 0 {
+		res.Start = x.progs[i].Vaddr - x.progs[i].Off
 	}
 	if x.places(&res.Unproved); len(res.Unproved) == 0 {
 		return res, nil

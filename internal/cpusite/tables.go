@@ -16,7 +16,7 @@ type unwindTable struct {
 
 func (x *file) readUnwind() *unwindTable {
 	const head = 12
-	for _, p := range x.elf.Progs {
+	for _, p := range x.progs {
 		if p.Type != elf.PT_GNU_EH_FRAME || p.Filesz < head || p.Filesz > uint64(x.size) {
 			continue
 		}
@@ -63,9 +63,18 @@ type goTable struct {
 	list []byte // pairs of 32 bits: distance from text, and something else
 }
 
+// goFunc is the function around addr by that table.
+func (x *file) goFunc(addr uint64) (span, bool) {
+	if !x.goRead {
+		x.golang, x.goRead = x.readGo(), true
+	}
+	return x.golang.find(addr)
+}
+
 func (x *file) readGo() *goTable {
 	const magic, head = 0xfffffff1, 72 // since Go 1.20
-	for _, s := range x.elf.Sections {
+	f := x.sections()
+	for _, s := range f.Sections {
 		if s.Name != ".gopclntab" && s.Name != ".data.rel.ro.gopclntab" {
 			continue
 		}
@@ -82,13 +91,13 @@ func (x *file) readGo() *goTable {
 			return nil
 		}
 		if text == 0 { // in a program that can be moved, and since Go 1.26
-			if sec := x.elf.Section(".text"); sec != nil {
+			if sec := f.Section(".text"); sec != nil {
 				text = sec.Addr
 			}
 		}
 		t := &goTable{text, list}
 		// The table is right if the program begins with one of its functions.
-		if s, ok := t.find(x.elf.Entry); !ok || s.addr != x.elf.Entry {
+		if s, ok := t.find(x.entry); !ok || s.addr != x.entry {
 			return nil
 		}
 		return t

@@ -31,7 +31,7 @@ func (f *fsys) build(open openLayer) error {
 		}
 	}
 	for _, s := range f.cfg.Files {
-		if err := f.buildFile(f.guest, s, 0); err != nil {
+		if err := f.buildFile(s); err != nil {
 			return err
 		}
 	}
@@ -137,8 +137,8 @@ func (f *fsys) buildDir(c Dir) error {
 	return nil
 }
 
-// buildFile places a constant file below top.
-func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
+// buildFile places a constant file in the guest's tree.
+func (f *fsys) buildFile(s StaticFile) error {
 	p := path.Clean("/" + s.Path)
 	if p == "/" {
 		return fmt.Errorf("detfs: file %q: %w", s.Path, syscall.EINVAL)
@@ -150,12 +150,11 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 		}
 		s.Content = content
 	}
-	d := top
+	d := f.guest
 	for _, name := range split(path.Dir(p)) {
 		n, errno := f.step(d, name, 0)
 		if errno != 0 || !n.isDir() {
 			n = f.premade(d, syscall.S_IFDIR|0o755)
-			n.flags |= extra
 			f.setStart(d, name, n)
 		}
 		d = n
@@ -166,14 +165,12 @@ func (f *fsys) buildFile(top *node, s StaticFile, extra uint32) error {
 		mode = syscall.S_IFLNK | 0o777
 	case s.Dir:
 		n := f.premade(d, syscall.S_IFDIR|s.Mode&0o7777)
-		n.flags |= extra
 		f.number(d, n, s)
 		f.setStart(d, path.Base(p), n)
 		return nil
 	}
 	n := f.premade(d, mode)
 	f.extra(n, s.Extra)
-	n.flags |= extra
 	if s.Hidden {
 		n.flags |= flagHidden
 	}
@@ -226,27 +223,6 @@ func (f *fsys) number(d, n *node, s StaticFile) {
 		v, _ := Volume(d.ino)
 		n.ino = SerialIno(v, s.Serial)
 	}
-}
-
-// buildStatic makes one tree beside the guest's. Its inode numbers count by
-// themselves, so that its size does not move those of the guest's files.
-func (f *fsys) buildStatic(i int, t StaticTree) error {
-	if t.Name == "" || t.Name == "root" || strings.Contains(t.Name, "/") {
-		return fmt.Errorf("detfs: static tree %q: %w", t.Name, syscall.EINVAL)
-	}
-	saved := f.nextIno
-	f.nextIno = staticIno | uint64(i)<<32
-	defer func() { f.nextIno = saved }()
-	top := f.premade(f.root, syscall.S_IFDIR|0o555)
-	top.flags |= flagReadOnly
-	top.dir.parent = top
-	for _, s := range t.Files {
-		if err := f.buildFile(top, s, flagReadOnly); err != nil {
-			return err
-		}
-	}
-	f.setStart(f.root, t.Name, top)
-	return nil
 }
 
 // split cuts a clean absolute path into names.

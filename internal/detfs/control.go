@@ -93,7 +93,11 @@ const maxFrame = 1 << 30
 
 // sendFrame writes v, and fd with it unless it is negative.
 func sendFrame(c *net.UnixConn, v coded, fd int) error {
-	msg := encode(make([]byte, 4, 512), v)
+	room := 512
+	if r, ok := v.(*call); ok && r.Config != nil {
+		room = 64 << 10 // growing to that size would touch twice the memory
+	}
+	msg := encode(make([]byte, 4, room), v)
 	binary.LittleEndian.PutUint32(msg, uint32(len(msg)-4))
 	if fd >= 0 {
 		n, _, err := c.WriteMsgUnix(msg, unix.UnixRights(fd), nil)

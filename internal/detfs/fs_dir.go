@@ -29,6 +29,9 @@ func (f *fsys) listing(n *node) ([]listed, syscall.Errno) {
 	if d.list != nil {
 		return d.list, 0
 	}
+	if d.static != nil {
+		f.expandAll(n)
+	}
 	if n.lower != nil && !d.read {
 		low, err := n.lower.ReadDir()
 		if err != nil {

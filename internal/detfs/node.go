@@ -53,7 +53,8 @@ type dirData struct {
 	children map[string]dent
 	list     []listed // snapshot of the merged listing, nil when stale
 	lower    []image.Dirent
-	read     bool // lower is valid
+	read     bool       // lower is valid
+	static   *staticDir // of a static tree, else nil
 }
 
 // dent is what a directory knows of one name.

@@ -164,10 +164,15 @@ func (f *fsys) lookup(d *node, name []byte) (*node, syscall.Errno) {
 		}
 		return c.n, 0
 	}
+	s := string(name)
+	if d.dir.static != nil {
+		if n := f.expand(d, s); n != nil {
+			return n, 0
+		}
+	}
 	if d.lower == nil {
 		return nil, syscall.ENOENT
 	}
-	s := string(name)
 	ln, err := d.lower.Lookup(s)
 	if err != nil {
 		return nil, f.layerError("lookup "+s, err)

@@ -42,9 +42,10 @@ var sysctlText string
 var vmstatNames string
 
 // sysctls are the files below /proc/sys. data/sysctl.txt holds a line
-// "path=value" each; words in braces are the machine's.
+// "sys/path=value" each; words in braces are the machine's. Every run makes all of
+// them, so they share the memory of one text.
 func sysctls(m machine.Machine) []detfs.StaticFile {
-	fill := strings.NewReplacer(
+	text := strings.NewReplacer(
 		"{HOSTNAME}", m.Hostname,
 		"{DOMAINNAME}", m.Domainname,
 		"{RELEASE}", m.Release,
@@ -53,16 +54,19 @@ func sysctls(m machine.Machine) []detfs.StaticFile {
 		"{THREADS_MAX}", strconv.FormatUint(m.MaxThreads(), 10),
 		"{BOOT_ID}", m.BootID,
 		"{UUID}", m.BootID, // the kernel's file lies over it, see ProcKeep
-	)
-	var out []detfs.StaticFile
-	for _, l := range strings.Split(strings.TrimSuffix(sysctlText, "\n"), "\n") {
-		path, v, ok := strings.Cut(l, "=")
-		if !ok {
-			continue
+	).Replace(sysctlText)
+	content := []byte(text)
+	out := make([]detfs.StaticFile, 0, strings.Count(text, "\n"))
+	for at := 0; at < len(text); {
+		end := at + strings.IndexByte(text[at:], '\n') + 1
+		if end == at {
+			end = len(text)
 		}
-		f := file("sys/"+path, fill.Replace(v)+"\n")
-		f.Mode = 0o644
-		out = append(out, f)
+		if path, _, ok := strings.Cut(text[at:end], "="); ok {
+			v := at + len(path) + 1
+			out = append(out, detfs.StaticFile{Path: path, Mode: 0o644, Content: content[v:end:end]})
+		}
+		at = end
 	}
 	return out
 }
