@@ -111,6 +111,13 @@ func (k *Kernel) jump() bool {
 	if k.spinners == 0 {
 		return k.sched.Jump()
 	}
+	if k.movePhase() {
+		return true
+	}
+	if k.onlyPhases() {
+		return false
+	}
+	k.phasing.jumps++
 	var spinning []*Task
 	in := map[*Process]int64{}
 	for _, t := range k.order {

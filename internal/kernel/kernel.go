@@ -198,6 +198,7 @@ type Kernel struct {
 	// have room in their queue; none if the host's limit is low.
 	roomySignals rlimit
 	spinners     int // tasks that wait in a pure loop
+	phasing      phasing
 	heart        heartbeat
 	outside      outsideSignals
 	killsGroups  bool    // SIGKILL was sent to a group: who else is in it by then is not known

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -18,14 +19,23 @@ import (
 // round cannot matter. Where it is parked can: always at the same state of the
 // cycle, so that the wall-clock moment at which it was noticed decides nothing.
 //
+// A cycle may store, if the memory is again what it was when it comes round: one
+// that looks at something under a lock takes the lock and gives it back. Then others
+// can go on at some of its states and not at others (spin_phase.go).
+//
 // Noticing is left to others (Nudge). A loop that is never proved just runs on.
 
-// spin is a proved cycle at whose canonical state a task is parked.
+// spin is a proved cycle at one state of which a task is parked.
 type spin struct {
-	at     uint64 // instruction
-	period int    // in instructions
-	places []place
-	values []byte // of the places, one after the other
+	at      uint64 // instruction
+	period  int    // in instructions
+	places  []place
+	values  []byte // of the places, one after the other
+	phases  int    // states at which it can be parked, see spin_phase.go
+	phase   int    // at which it is
+	moves   int    // to the next while nobody changed the memory, since
+	waiters int    // this many had come to wait
+	since   int    // this many had come to wait when the thread did
 }
 
 // changed reports whether the memory that the cycle looks at is another now.
@@ -50,15 +60,20 @@ func (t *Task) values(ps []place) ([]byte, bool) {
 	return b, true
 }
 
-// wakeSpinners lets those go on whose memory somebody changed.
+// wakeSpinners lets those go on whose memory somebody changed, who waits longest first.
 func (k *Kernel) wakeSpinners() {
 	if k.spinners == 0 {
 		return
 	}
+	var woken []*Task
 	for _, t := range k.order {
 		if s := t.wait.spin; s != nil && s.changed(t) {
-			k.sched.Wake(t.th)
+			woken = append(woken, t)
 		}
+	}
+	slices.SortStableFunc(woken, func(a, b *Task) int { return cmp.Compare(a.wait.spin.since, b.wait.spin.since) })
+	for _, t := range woken {
+		k.sched.Wake(t.th)
 	}
 }
 
@@ -68,17 +83,28 @@ func (k *Kernel) leaveSpin(t *Task) (parked bool, err error) {
 	s := t.wait.spin
 	signal := t.sigWake
 	t.sigWake = false
+	move := s.phases > 1 && !s.changed(t)
 	k.unpark(t)
 	if signal {
 		return false, nil
 	}
-	return k.spinStop(t, 2*s.period+16)
+	return k.parkSpinning(t, 2*s.period+16, s, move)
 }
 
 // spinStop parks t if at most steps instructions prove that it goes round in a
 // pure cycle.
 func (k *Kernel) spinStop(t *Task, steps int) (parked bool, err error) {
-	s, other, err := k.findCycle(t, steps)
+	return k.parkSpinning(t, steps, nil, false)
+}
+
+// parkSpinning is spinStop. If t was parked until now, last is how; move says that it
+// is in the same cycle and wanted at the next phase.
+func (k *Kernel) parkSpinning(t *Task, steps int, last *spin, move bool) (parked bool, err error) {
+	from := (*spin)(nil)
+	if move {
+		from = last
+	}
+	s, other, err := k.findCycle(t, steps, from)
 	if err != nil {
 		return false, ignoreGone(err)
 	}
@@ -92,16 +118,17 @@ func (k *Kernel) spinStop(t *Task, steps int) (parked bool, err error) {
 		t.looked = t.nudged
 		return false, nil
 	}
+	k.phasing.parked(s, last, move)
 	k.spinners++
 	t.wait = waitFor{what: "memory to change", spin: s}
-	k.sched.Park(t.th, -1)
+	k.sched.Park(t.th, k.phaseEnd(s))
 	k.wakeIfSignalled(t)
 	return true, nil
 }
 
-// findCycle steps t. It returns the cycle, at whose canonical state t is then,
-// or nil, or another stop than that of a step.
-func (k *Kernel) findCycle(t *Task, steps int) (s *spin, other *ptrace.Status, err error) {
+// findCycle steps t. It returns the cycle, at a state of which t is then where it can
+// be parked, or nil, or another stop than that of a step.
+func (k *Kernel) findCycle(t *Task, steps int, last *spin) (s *spin, other *ptrace.Status, err error) {
 	if st, ok := t.sigState(); !ok || st.ignored&bit(unix.SIGTRAP) != 0 {
 		return nil, nil, nil // the kernel would reset an ignored SIGTRAP
 	}
@@ -114,7 +141,7 @@ func (k *Kernel) findCycle(t *Task, steps int) (s *spin, other *ptrace.Status, e
 	if err := ptrace.SetSigMask(t.tid, ^(bit(unix.SIGTRAP)|faults)|mask&faults); err != nil {
 		return nil, nil, err
 	}
-	c := cycle{t: t, seen: map[ptrace.Regs][]int{}}
+	c := cycle{t: t, last: last, seen: map[state][]int{}, image: map[uint64]byte{}}
 	s, err = c.find(steps)
 	if c.other != nil && c.other.Dead() {
 		return nil, c.other, nil
@@ -131,12 +158,22 @@ func (k *Kernel) findCycle(t *Task, steps int) (s *spin, other *ptrace.Status, e
 // cycle is the search for one.
 type cycle struct {
 	t      *Task
+	last   *spin // in which t was parked, or nil
 	at     uint64
-	states []ptrace.Regs
-	floats []ptrace.FPRegs       // those of SSE beside states; nil before an instruction used any
-	seen   map[ptrace.Regs][]int // steps at which the registers were these
+	states []state
+	floats []ptrace.FPRegs // those of SSE beside states; nil before an instruction used any
+	seen   map[state][]int // steps at which the state was this one
 	marks  []mark
-	other  *ptrace.Status // a stop that is not that of a step
+	image  map[uint64]byte // what lies where instructions looked or stored
+	sum    uint64          // of what has changed there since the first step
+	other  *ptrace.Status  // a stop that is not that of a step
+}
+
+// state is where a thread is in a cycle. Of the memory it has a sum, which tells
+// states apart that have the same registers: a loop that counts in memory has many.
+type state struct {
+	ptrace.Regs
+	sum uint64
 }
 
 // mark is what lay at a place before a step.
@@ -159,9 +196,8 @@ func (c *cycle) find(steps int) (*spin, error) {
 				return nil, err
 			}
 		}
-		// One round may pass the same registers more than once, called from
-		// different places: then the stack is another.
-		for _, j := range c.seen[r] {
+		at := state{r, c.sum}
+		for _, j := range c.seen[at] {
 			if c.floats != nil && c.floats[j] != f {
 				continue
 			}
@@ -172,8 +208,8 @@ func (c *cycle) find(steps int) (*spin, error) {
 		if fastpath.InCode(r.Rip) || fastpath.InStub(r.Rip) {
 			return nil, nil // it makes calls
 		}
-		c.seen[r] = append(c.seen[r], i)
-		c.states = append(c.states, r)
+		c.seen[at] = append(c.seen[at], i)
+		c.states = append(c.states, at)
 		if c.floats != nil {
 			c.floats = append(c.floats, f)
 		}
@@ -182,6 +218,9 @@ func (c *cycle) find(steps int) (*spin, error) {
 		}
 		if ok, err := c.step(); !ok {
 			return nil, err
+		}
+		if !c.renew(i) {
+			return nil, nil
 		}
 	}
 	return nil, nil
@@ -218,6 +257,7 @@ func (c *cycle) note(i int, r *ptrace.Regs) bool {
 			return false
 		}
 		c.marks = append(c.marks, mark{i, p, b})
+		c.keep(p, b)
 	}
 	return true
 }
@@ -252,40 +292,29 @@ func (c *cycle) unchanged(j int) (ps []place, ok bool) {
 	return ps, true
 }
 
-// settle brings t to the canonical state of the proved cycle from state j on:
-// the lowest instruction, then registers.
+// settle brings t to a state of the proved cycle from state j on where it can be
+// parked.
 func (c *cycle) settle(j int, ps []place) (*spin, error) {
 	s := &spin{period: len(c.states) - j, places: ps}
-	first := j
-	for i := j + 1; i < len(c.states); i++ {
-		if c.states[i] == c.states[first] && c.floats != nil && bytes.Compare(c.floats[i][:], c.floats[first][:]) < 0 || before(&c.states[i], &c.states[first]) {
-			first = i
-		}
-	}
-	for range first - j {
+	to := c.choose(j, s)
+	for range to - j {
 		if ok, err := c.step(); !ok {
 			return nil, err
 		}
 	}
-	if r, err := c.regs(); err != nil || r != c.states[first] {
+	if r, err := c.regs(); err != nil || r != c.states[to].Regs {
 		return nil, err
 	}
 	if c.floats != nil {
 		var f ptrace.FPRegs
-		if err := ptrace.GetFPRegs(c.t.tid, &f); err != nil || f != c.floats[first] {
+		if err := ptrace.GetFPRegs(c.t.tid, &f); err != nil || f != c.floats[to] {
 			return nil, err
 		}
 	}
-	s.at = c.states[first].Rip
+	s.at = c.states[to].Rip
 	var ok bool
 	if s.values, ok = c.t.values(s.places); !ok {
 		return nil, nil
 	}
 	return s, nil
-}
-
-func before(a, b *ptrace.Regs) bool {
-	x := [...]uint64{a.Rip, a.Rsp, a.Rax, a.Rbx, a.Rcx, a.Rdx, a.Rsi, a.Rdi, a.Rbp, a.R8, a.R9, a.R10, a.R11, a.R12, a.R13, a.R14, a.R15, a.Eflags}
-	y := [...]uint64{b.Rip, b.Rsp, b.Rax, b.Rbx, b.Rcx, b.Rdx, b.Rsi, b.Rdi, b.Rbp, b.R8, b.R9, b.R10, b.R11, b.R12, b.R13, b.R14, b.R15, b.Eflags}
-	return slices.Compare(x[:], y[:]) < 0
 }

@@ -26,6 +26,7 @@ type Task struct {
 	sig     unix.Signal // to deliver at the next resume
 	nudged  bool        // interrupted to be looked at (Nudge)
 	looked  bool        // was looked at: the next resume is none of its own
+	phased  int         // how often it was parked in a cycle with phases (spin)
 	preempt bool        // quantum used up: yield at the end of this stop
 
 	// What the next resume does.

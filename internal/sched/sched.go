@@ -275,6 +275,9 @@ func (s *Sched) NextTimer() (when int64, ok bool) {
 	return s.timers[0].When, true
 }
 
+// Timers is the number of timers that are to come, deadlines of parks included.
+func (s *Sched) Timers() int { return len(s.timers) }
+
 // Jump moves the clock forward to the next timer when nobody is ready. It
 // reports false when there is no timer: the guest is deadlocked.
 func (s *Sched) Jump() bool {

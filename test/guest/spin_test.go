@@ -21,6 +21,24 @@ yield and clock
 time 101.001591000`)
 }
 
+// A loop that takes a lock to look, and gives it back, does not keep it from those who
+// try to get it without a call, or with sleeps between.
+func TestSpinWithLock(t *testing.T) {
+	dir := compile(t, "spin_lock")
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/spin_lock"), `done 100
+done 100
+done 100
+done 103
+done 106
+slept`)
+	for _, n := range []string{"1", "4"} {
+		r := sigLab.Run(t, "-i", dir+":/t", "--", "/t/spin_lock", n)
+		if r.Status != 125 || !strings.Contains(r.Stderr, "deadlock") {
+			t.Errorf("%s that nobody can help: status %d\n%s", n, r.Status, r.Stderr)
+		}
+	}
+}
+
 // A loop that nobody can end is a deadlock; one that counts may be a
 // computation, and ends by a limit only.
 func TestSpinForever(t *testing.T) {
