@@ -68,7 +68,7 @@ func into(s *store.Store, o Options, fill func(*store.Build, *Result) (store.Con
 		return r, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.Budget = &rootfs.Budget{Bytes: o.MaxBytes, Entries: o.MaxFiles}
+	b.Budget = rootfs.NewBudget(o.MaxBytes, o.MaxFiles)
 	if o.Watch != nil {
 		o.Watch(b)
 	}

@@ -4,13 +4,17 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
+	"math"
 
 	"dettrace/internal/rootfs"
 
 	"golang.org/x/sys/unix"
 )
 
-const maxSparse = 64 << 30 // as large as the guest's file system
+const (
+	maxSparse  = 64 << 30   // as large as the guest's file system
+	maxEntries = 10_000_000 // as dettrace image import takes
+)
 
 // offsetReader lets archive/tar read r and tells where the content of an entry
 // is: the reader buffers nothing, so after Next it stands at the first byte.
@@ -73,7 +77,7 @@ func indexTar(r io.ReaderAt, size int64, sp *spool, limit int64) (*rootfs.Tree, 
 		n.Source, n.Offset = sp, off
 		return nil
 	}
-	if err := t.Apply(at, rootfs.Options{Content: content}); err != nil {
+	if err := t.Apply(at, rootfs.Options{Content: content, Budget: rootfs.NewBudget(math.MaxInt64, maxEntries)}); err != nil {
 		return nil, err
 	}
 	t.Number()

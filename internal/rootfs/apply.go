@@ -44,6 +44,7 @@ func (t *Tree) Apply(r io.Reader, o Options) error {
 	if o.Budget == nil {
 		a.o.Budget = Unlimited()
 	}
+	t.budget = a.o.Budget
 	for {
 		if end != nil {
 			end.entry()

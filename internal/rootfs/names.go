@@ -103,6 +103,9 @@ func (t *Tree) parent(name string) (*Node, error) {
 			if len(c) > maxName || size+last > maxPath {
 				return nil, fmt.Errorf("parent %q: %w", c, unix.ENAMETOOLONG)
 			}
+			if err := t.budget.Name(size, 0); err != nil {
+				return nil, err
+			}
 			n = t.implied()
 			d.children[c] = dent{n, t.layer}
 		}

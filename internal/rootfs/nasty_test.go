@@ -80,7 +80,7 @@ func (m memory) take(n *Node, _ *tar.Header, r io.Reader) error {
 func apply(layers ...[]byte) (*Tree, memory, error) {
 	t, m := New(), memory{}
 	for _, l := range layers {
-		if err := t.Apply(bytes.NewReader(l), Options{Content: m.take, Layer: true, Budget: &Budget{Bytes: 1 << 20, Entries: 1000}}); err != nil {
+		if err := t.Apply(bytes.NewReader(l), Options{Content: m.take, Layer: true, Budget: NewBudget(1<<20, 3000)}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -225,7 +225,7 @@ func TestHostile(t *testing.T) {
 		{"a whiteout of its parent", pack(t, wh("d/.wh...")), "whiteout of nothing"},
 		{"a whiteout without a name", pack(t, wh("d/.wh.")), "whiteout of nothing"},
 		{"a bomb of content", pack(t, reg("f", strings.Repeat("x", 600<<10)), reg("g", strings.Repeat("x", 600<<10))), "too much content"},
-		{"a bomb of entries", pack(t, slicesOf(1001, reg("f", ""))...), "too many entries"},
+		{"a bomb of entries", pack(t, slicesOf(3001, reg("f", ""))...), "too many entries"},
 		{"a bomb of a hole", sparseBomb(t), "too much content"},
 		{"a header of 2 MB", hugeHeader(t), "header"},
 		{"an attribute of 100 kB", pack(t, ent{tar.Header{Typeflag: tar.TypeDir, Name: "d", PAXRecords: map[string]string{"SCHILY.xattr.user.x": strings.Repeat("v", 100<<10)}}, ""}), "argument list too long"},
@@ -420,12 +420,35 @@ func TestReadManifestBroken(t *testing.T) {
 	}
 }
 
+// What an archive only implies, and what is no content, is bounded, too.
+func TestBudget(t *testing.T) {
+	deep := reg(strings.Repeat("a/", 300)+"f", "")
+	attr := reg("f", "")
+	attr.PAXRecords = map[string]string{"SCHILY.xattr.user.a": strings.Repeat("x", 60_000)}
+	for name, b := range map[string]struct {
+		budget Budget
+		e      ent
+	}{
+		"implied directories":          {Budget{1 << 20, 200, 1 << 20}, deep},
+		"names of implied directories": {Budget{1 << 20, 1000, 50_000}, deep},
+		"attributes":                   {Budget{1 << 20, 1000, 50_000}, attr},
+		"targets":                      {Budget{1 << 20, 1000, 1000}, sym("l", strings.Repeat("x", 2000))},
+		"content":                      {Budget{1 << 10, 1000, 1 << 20}, reg("f", strings.Repeat("x", 2000))},
+	} {
+		tree, m := New(), memory{}
+		err := tree.Apply(bytes.NewReader(pack(t, b.e)), Options{Content: m.take, Budget: &b.budget})
+		if err == nil || !strings.Contains(err.Error(), "too m") || hint.Of(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzApply(f *testing.F) {
 	f.Add(pack(f, dir("d"), reg("d/f", "x"), hard("g", "d/f"), sym("s", "d"), reg("s/k", "y"), wh("d/.wh.f")), []byte(nil))
 	f.Add(pack(f, reg("a/f", "x"), sym("l", "a")), pack(f, wh("l/.wh.f"), wh(".wh..wh..opq"), dir("l"), hard("h", "a/f")))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		tree, m := New(), memory{}
-		budget := &Budget{Bytes: 1 << 20, Entries: 1000}
+		budget := NewBudget(1<<20, 1000)
 		for _, l := range [][]byte{a, b} {
 			if tree.Apply(bytes.NewReader(l), Options{Content: m.take, Layer: true, Budget: budget}) != nil {
 				return

@@ -75,8 +75,9 @@ func (n *Node) Names() []string { return slices.Sorted(maps.Keys(n.children)) }
 
 // Tree is a root directory and all below it.
 type Tree struct {
-	Root  *Node
-	layer int32
+	Root   *Node
+	layer  int32
+	budget *Budget // of the archive that is being applied
 }
 
 // New is a tree of an implied root.
