@@ -35,6 +35,9 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 		if err := checkTarget(out, f.Force); err != nil {
 			return err
 		}
+		if err := checkHolds(out, s.Inputs, host.Dir); err != nil {
+			return err
+		}
 		s.Outputs = append(s.Outputs, out)
 	}
 	if err := setCommit(s, f, host); err != nil {
@@ -42,6 +45,9 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 	}
 	if f.Save != "" {
 		s.Save = hostPath(f.Save, host.Dir)
+		if info, err := os.Stat(s.Save); err == nil && info.IsDir() {
+			return fmt.Errorf("--save %s: is a directory", f.Save)
+		}
 		return checkTarget(run.Output{Guest: "changes", Host: s.Save}, f.Force)
 	}
 	return nil
@@ -92,6 +98,34 @@ func globDir(pattern string) string {
 		d = path.Dir(d)
 	}
 	return d
+}
+
+// checkHolds refuses an output that would replace a directory with what the run needs
+// in it, and much besides: the working directory (of a build file: its own), or an
+// input. An input itself may be replaced.
+func checkHolds(out run.Output, inputs []run.Input, dir string) error {
+	target, err := os.Lstat(out.Host)
+	if err != nil || !target.IsDir() || output.HasGlob(out.Guest) {
+		return nil
+	}
+	kept := []string{dir}
+	for _, in := range inputs {
+		kept = append(kept, filepath.Dir(in.Host))
+	}
+	for _, p := range kept {
+		for {
+			if info, err := os.Stat(p); err == nil && os.SameFile(info, target) {
+				return hint.With(fmt.Errorf("output %s: would replace the directory, with all that is in it", out.Host),
+					"name the place in it: -o "+out.Guest+":"+filepath.Join(out.Host, path.Base(out.Guest)))
+			}
+			up := filepath.Dir(p)
+			if up == p {
+				break
+			}
+			p = up
+		}
+	}
+	return nil
 }
 
 // checkTarget refuses a host path that exists or that cannot be made. For a
