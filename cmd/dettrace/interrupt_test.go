@@ -53,3 +53,39 @@ func TestInterrupt(t *testing.T) {
 		})
 	}
 }
+
+// TestIgnored: signals that our parent ignores for us are ignored (nohup(1)).
+func TestIgnored(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `trap '' HUP INT; exec "$0" run --stdin - -- cat`, self)
+	cmd.Env = append(os.Environ(), asDettrace+"=1")
+	cmd.Dir = t.TempDir()
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than any pipe holds: the run goes on when it was taken.
+	const size = 1 << 20
+	for i := range 2 {
+		if _, err := in.Write([]byte(strings.Repeat("x", size))); err != nil {
+			t.Errorf("write %d: %v", i, err)
+		}
+		for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Errorf("%v: %v", sig, err)
+			}
+		}
+	}
+	_ = in.Close() // what follows says how it went
+	if err := cmd.Wait(); err != nil || out.Len() != 2*size {
+		t.Errorf("ended with %v, %d bytes", err, out.Len())
+	}
+}

@@ -83,7 +83,7 @@ func user() int {
 // for a purpose of their own.
 func signals(terminal *console.Host) (interrupt <-chan struct{}, forward func() <-chan os.Signal) {
 	caught := make(chan os.Signal, 2)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	catch(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader of our output that went away is an EPIPE and not our death:
 	// the run still cleans up. A handler (unlike SIG_IGN) is not inherited.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -97,9 +97,19 @@ func signals(terminal *console.Host) (interrupt <-chan struct{}, forward func() 
 	}()
 	return done, func() <-chan os.Signal {
 		passed := make(chan os.Signal, 64)
-		signal.Notify(passed, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+		catch(passed, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
 			syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 		signal.Stop(caught)
 		return passed
+	}
+}
+
+// catch has signals sent to c, but for those that our parent ignores for us, as
+// nohup(1) does with SIGHUP and a shell with a background job's SIGINT.
+func catch(c chan<- os.Signal, list ...os.Signal) {
+	for _, s := range list {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
 	}
 }
