@@ -44,16 +44,18 @@ type spinWatch struct {
 	user    int64 // at the first tick since the last resume
 	system  int64 // at the last tick
 	next    int64
-	skip    int // ticks in which the CPU time cannot reach next
+	skip    int  // ticks in which the CPU time cannot reach next
+	calls   bool // there were stops since the tick before
 }
 
 // tick looks once, ticks after the last time; an error says that the limit is over.
 func (w *spinWatch) tick(ticks int) error {
 	tid, n := w.pulse()
 	if n != w.resumes || tid == 0 {
-		w.resumes, w.started, w.skip = n, false, 0
+		w.resumes, w.started, w.skip, w.calls = n, false, 0, true
 		return nil
 	}
+	w.calls = false
 	urgent := w.urgent != nil && w.urgent()
 	if w.skip -= ticks; w.skip >= 0 && !urgent {
 		return nil

@@ -202,17 +202,19 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			c.box.Kill()
 			return
 		}
-		next := 1
-		if dozes && w.skip >= spinDoze/16 {
+		next, doze := 1, dozes && w.skip >= spinDoze/16
+		switch {
+		case doze && c.spec.Memory > 0:
+			next = min(w.skip+1, perMemory)
+		case doze:
 			next = w.skip + 1
-			if c.spec.Memory > 0 {
-				next = min(next, perMemory)
-			}
+		case dozes && w.calls:
+			next = 2 // rarely does one that makes calls begin to wait now
 		}
-		if next != 1 || ticks != 1 {
+		if next != ticks {
 			_ = clock.set(time.Duration(next) * spinTick)
 		}
-		if ticks = next; ticks != 1 {
+		if ticks = next; doze {
 			c.kern.Doze(w.resumes, &wake)
 		}
 	}
