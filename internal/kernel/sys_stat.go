@@ -144,6 +144,9 @@ func sysStat(k *Kernel, t *Task) verdict {
 	if t.callNr == unix.SYS_NEWFSTATAT {
 		buf = t.arg(2)
 	}
+	if k.statPipe(t, buf) {
+		return t.done(0)
+	}
 	t.onExit = func(t *Task) {
 		if t.result() == 0 {
 			k.fixStat(t, buf)
@@ -154,12 +157,44 @@ func sysStat(k *Kernel, t *Task) verdict {
 	return toExit
 }
 
+// statPipe answers a call about a pipe at once, without a second stop: shells and
+// filters ask what each of their standard streams is.
+func (k *Kernel) statPipe(t *Task, addr uint64) bool {
+	switch t.callNr {
+	case unix.SYS_FSTAT:
+	case unix.SYS_NEWFSTATAT:
+		var path [1]byte
+		if t.arg(3)&unix.AT_EMPTY_PATH == 0 || !t.read(t.arg(1), path[:]) || path[0] != 0 {
+			return false
+		}
+	default:
+		return false
+	}
+	f := k.file(t, t.intArg(0))
+	defer f.close()
+	if f.fd < 0 || f.mode&unix.S_IFMT != unix.S_IFIFO || f.dev == k.cfg.FuseDev {
+		return false
+	}
+	var b [144]byte
+	le := binary.LittleEndian
+	le.PutUint64(b[0:], f.dev)
+	le.PutUint64(b[8:], f.ino)
+	le.PutUint64(b[16:], 1)
+	le.PutUint32(b[24:], f.mode)
+	k.fixStatBytes(&b)
+	return t.write(addr, b[:]) // else the kernel finds out what is wrong
+}
+
 // fixStat rewrites a struct stat (asm/stat.h, 144 bytes) in guest memory.
 func (k *Kernel) fixStat(t *Task, addr uint64) {
 	var b [144]byte
-	if !t.read(addr, b[:]) {
-		return
+	if t.read(addr, b[:]) {
+		k.fixStatBytes(&b)
+		t.write(addr, b[:])
 	}
+}
+
+func (k *Kernel) fixStatBytes(b *[144]byte) {
 	le := binary.LittleEndian
 	s := stat{
 		dev: le.Uint64(b[0:]), ino: le.Uint64(b[8:]), nlink: uint32(le.Uint64(b[16:])),
@@ -184,7 +219,6 @@ func (k *Kernel) fixStat(t *Task, addr uint64) {
 		le.PutUint64(b[72+16*i:], uint64(sec))
 		le.PutUint64(b[80+16*i:], uint64(ns))
 	}
-	t.write(addr, b[:])
 }
 
 func splitNS(ns int64) (sec, rest int64) {

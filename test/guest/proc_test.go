@@ -203,3 +203,21 @@ ulimit -u 5; ulimit -u; grep processes /proc/self/limits; sleep 9 & sleep 9 & sl
 		t.Errorf("got\n%s%s", r.Stdout, r.Stderr)
 	}
 }
+
+// A pipe's fields are answered in one stop, with the same errors as by the kernel.
+func TestStatPipe(t *testing.T) {
+	dir := compile(t, "stat_pipe")
+	want := `reader d:10001 10600 links 1 of 0:0 size 0 in 0 blocks of 4096, at 1767225600.0
+writer d:10001 10600 links 1 of 0:0 size 0 in 0 blocks of 4096, at 1767225600.0
+path d:10003 10600 links 1 of 0:0 size 0 in 0 blocks of 4096, at 1767225600.0
+input d:10003 10600 links 1 of 0:0 size 0 in 0 blocks of 4096, at 1767225600.0
+below ENOTDIR
+no flag ENOENT
+no buffer EFAULT
+half a buffer EFAULT
+left in it 0
+read-only EFAULT
+closed EBADF
+`
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "sh", "-c", ": | /t/stat_pipe"), want)
+}
