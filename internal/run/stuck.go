@@ -211,6 +211,9 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 		case dozes && w.calls:
 			next = 2 // rarely does one that makes calls begin to wait now
 		}
+		if timed {
+			next = max(min(next, int(time.Until(deadline)/spinTick)), 1)
+		}
 		if next != ticks {
 			_ = clock.set(time.Duration(next) * spinTick)
 		}
