@@ -1,11 +1,8 @@
 // Command dettrace runs a command in a reproducible container. See package
 // cli for the command line and package run for what a run is.
 //
-// What the runtime would find out at each start and a run has no use for: the CPU
-// quota of the control group (a run works on one CPU), and names for its mappings.
+// Names for the runtime's mappings would cost system calls at each start.
 //
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
 package main
 

@@ -1,5 +1,7 @@
 package cpu
 
+import "sync"
+
 // Register sets in XCR0.
 const (
 	xSSE    = 3           // x87, SSE
@@ -56,9 +58,10 @@ const (
 // features lists what a model may show, in the order of the kernel's words
 // (arch/x86/include/asm/cpufeatures.h). What is not here nobody sees, above all:
 // rdrand, rdseed, rdpid, hle, rtm, monitor, hypervisor, x2apic, pku, cet, amx,
-// fsgsbase (AT_HWCAP2 does not offer it either), xgetbv1 and xsaves.
-func features() []feature {
-	var out []feature
+// fsgsbase (AT_HWCAP2 does not offer it either), xgetbv1 and xsaves. The list is
+// made once, and nobody's to change.
+var features = sync.OnceValue(func() []feature {
+	out := make([]feature, 0, 80)
 	word := func(leaf, sub uint32, reg uint8, list ...feature) {
 		for _, f := range list {
 			f.leaf, f.sub, f.reg = leaf, sub, reg
@@ -98,4 +101,4 @@ func features() []feature {
 		zmm(11, "avx512_vnni", 0), zmm(12, "avx512_bitalg", 0), zmm(14, "avx512_vpopcntdq", 0))
 	word(7, 0, edx, at(4, "fsrm", 0))
 	return out
-}
+})

@@ -125,12 +125,14 @@ func softirqs(m machine.Machine) string {
 // vmstat has the names of a current kernel; all counters but that of free pages are zero.
 func vmstat(m machine.Machine) string {
 	var b strings.Builder
-	for _, name := range strings.Fields(vmstatNames) {
-		v := "0"
+	b.Grow(len(vmstatNames) * 3 / 2)
+	for name := range strings.FieldsSeq(vmstatNames) {
+		b.WriteString(name)
 		if name == "nr_free_pages" {
-			v = strconv.FormatUint(m.MemTotal/m.PageSize/8*7, 10)
+			b.WriteString(" " + strconv.FormatUint(m.MemTotal/m.PageSize/8*7, 10) + "\n")
+		} else {
+			b.WriteString(" 0\n")
 		}
-		b.WriteString(name + " " + v + "\n")
 	}
 	return b.String()
 }

@@ -75,11 +75,30 @@ func canMapAny() bool {
 // window picks idCount ids that our own user namespace has: hostBase where it
 // can, else the highest ones.
 func window(file string) (int, bool) {
-	b, err := os.ReadFile(file)
+	b, err := readSmall(file)
 	if err != nil {
 		return 0, false
 	}
 	return windowOf(string(b))
+}
+
+// readSmall is os.ReadFile without what a file of /proc does not need: it is read
+// four times for each run.
+func readSmall(file string) ([]byte, error) {
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 0, 512)
+	for {
+		b = slices.Grow(b, 512)
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		if n <= 0 || err != nil {
+			return b, err
+		}
+		b = b[:len(b)+n]
+	}
 }
 
 func windowOf(idMap string) (int, bool) {

@@ -10,18 +10,15 @@ import (
 
 var errRule = errors.New("rule too long or argument out of range")
 
-// leafCode is the code that decides one call once its number is known.
-func leafCode(r *syscalls.Row) ([]unix.SockFilter, error) {
+// leafCode appends the code that decides one call once its number is known.
+func leafCode(code []unix.SockFilter, r *syscalls.Row) (_ []unix.SockFilter, err error) {
 	if r.Filter.AlwaysAllows() {
-		return []unix.SockFilter{ret(retAllow)}, nil
+		return append(code, ret(retAllow)), nil
 	}
-	var code []unix.SockFilter
 	for _, rule := range r.Filter.Rules {
-		rc, err := ruleCode(rule, action(rule.Action, r))
-		if err != nil {
+		if code, err = ruleCode(code, rule, action(rule.Action, r)); err != nil {
 			return nil, err
 		}
-		code = append(code, rc...)
 	}
 	return append(code, ret(action(r.Filter.Default, r))), nil
 }
@@ -36,19 +33,19 @@ func action(a syscalls.Action, r *syscalls.Row) uint32 {
 	return retTrace | uint32(r.Nr)
 }
 
-// ruleCode returns act if all conditions hold and falls through otherwise.
-func ruleCode(r syscalls.Rule, act uint32) ([]unix.SockFilter, error) {
-	var code []unix.SockFilter
+// ruleCode appends what returns act if all conditions hold and falls through otherwise.
+func ruleCode(code []unix.SockFilter, r syscalls.Rule, act uint32) ([]unix.SockFilter, error) {
+	start := len(code)
 	for _, c := range r.If {
 		if c.Arg < 0 || c.Arg > 5 {
 			return nil, errRule
 		}
 		off := uint32(offArgs + 8*c.Arg)
-		code = append(code, half(off, uint32(c.Mask), uint32(c.Value))...)
-		code = append(code, half(off+4, uint32(c.Mask>>32), uint32(c.Value>>32))...)
+		code = half(code, off, uint32(c.Mask), uint32(c.Value))
+		code = half(code, off+4, uint32(c.Mask>>32), uint32(c.Value>>32))
 	}
 	code = append(code, ret(act))
-	for i := range code {
+	for i := start; i < len(code); i++ {
 		if isTest(code[i]) { // on a mismatch skip the rest of the rule
 			skip := len(code) - i - 1
 			if skip > 255 {
@@ -60,20 +57,20 @@ func ruleCode(r syscalls.Rule, act uint32) ([]unix.SockFilter, error) {
 	return code, nil
 }
 
-// half tests one 32-bit half of an argument (x86-64 is little endian). A half
-// that is not looked at needs no code, unless no value could match.
-func half(off, mask, value uint32) []unix.SockFilter {
+// half appends a test of one 32-bit half of an argument (x86-64 is little endian). A
+// half that is not looked at needs no code, unless no value could match.
+func half(code []unix.SockFilter, off, mask, value uint32) []unix.SockFilter {
 	switch {
 	case mask == 0 && value == 0:
-		return nil
+		return code
 	case mask == 1<<32-1:
-		return []unix.SockFilter{load(off), jump(unix.BPF_JEQ, value, 0, 0)}
+		return append(code, load(off), jump(unix.BPF_JEQ, value, 0, 0))
 	}
-	return []unix.SockFilter{
+	return append(code,
 		load(off),
-		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: mask},
+		unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: mask},
 		jump(unix.BPF_JEQ, value, 0, 0),
-	}
+	)
 }
 
 func isTest(f unix.SockFilter) bool { return f.Code == unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K }

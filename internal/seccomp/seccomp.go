@@ -19,6 +19,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -60,12 +61,11 @@ type Fast struct {
 	Magic  uint32
 }
 
-// rules is what comes before a row's own decision.
-func (f *Fast) rules(nr int) []unix.SockFilter {
+// rules appends what comes before a row's own decision.
+func (f *Fast) rules(code []unix.SockFilter, nr int) []unix.SockFilter {
 	if f == nil {
-		return nil
+		return code
 	}
-	var code []unix.SockFilter
 	if f.Serves(nr) {
 		code = append(code,
 			load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 4),
@@ -90,14 +90,13 @@ func Compile(rows []syscalls.Row, fast *Fast) ([]unix.SockFilter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile filter: %w", err)
 	}
-	body := tree(leaves)
-	prog := []unix.SockFilter{
+	prog := append(make([]unix.SockFilter, 0, maxProgram),
 		load(offArch),
 		jump(unix.BPF_JEQ, unix.AUDIT_ARCH_X86_64, 1, 0),
-		ret(retTrace | DataForeign),
+		ret(retTrace|DataForeign),
 		load(offNr),
-	}
-	prog = append(prog, body...)
+	)
+	prog = tree(prog, leaves)
 	if len(prog) > maxProgram {
 		return nil, fmt.Errorf("compile filter: %d instructions, the kernel takes %d", len(prog), maxProgram)
 	}
@@ -112,7 +111,8 @@ type leaf struct {
 
 // leavesOf makes one leaf of each run of numbers with the same code.
 func leavesOf(rows []syscalls.Row, fast *Fast) ([]leaf, error) {
-	var ls []leaf
+	ls := make([]leaf, 0, len(rows)+3)
+	all := make([]unix.SockFilter, 0, maxProgram) // the code of all leaves
 	lastAllows := false
 	for i := range rows {
 		r := &rows[i]
@@ -124,14 +124,15 @@ func leavesOf(rows []syscalls.Row, fast *Fast) ([]leaf, error) {
 			continue
 		}
 		lastAllows = allows
-		code, err := leafCode(r)
-		if err != nil {
+		start := len(all)
+		if !allows {
+			all = fast.rules(all, i)
+		}
+		var err error
+		if all, err = leafCode(all, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
 		}
-		if !allows {
-			code = append(fast.rules(i), code...)
-		}
-		ls = append(ls, leaf{uint32(i), code})
+		ls = append(ls, leaf{uint32(i), all[start:]})
 	}
 	if len(rows) == 0 || len(rows) > DataUnknown {
 		return nil, errRows
@@ -144,21 +145,19 @@ func leavesOf(rows []syscalls.Row, fast *Fast) ([]leaf, error) {
 	), nil
 }
 
-// tree is a balanced search: numbers below the middle leaf go left.
-func tree(ls []leaf) []unix.SockFilter {
+// tree appends a balanced search: numbers below the middle leaf go left.
+func tree(out []unix.SockFilter, ls []leaf) []unix.SockFilter {
 	if len(ls) == 1 {
-		return ls[0].code
+		return append(out, ls[0].code...)
 	}
 	mid := len(ls) / 2
-	left, right := tree(ls[:mid]), tree(ls[mid:])
-	out := make([]unix.SockFilter, 0, len(left)+len(right)+2)
-	if len(left) <= 255 {
-		out = append(out, jump(unix.BPF_JGE, ls[mid].lo, uint8(len(left)), 0))
+	at := len(out)
+	out = tree(append(out, jump(unix.BPF_JGE, ls[mid].lo, 0, 0)), ls[:mid])
+	if left := len(out) - at - 1; left <= 255 {
+		out[at].Jt = uint8(left)
 	} else { // conditional jumps reach 255 instructions, JA any
-		out = append(out,
-			jump(unix.BPF_JGE, ls[mid].lo, 0, 1),
-			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(len(left))})
+		out[at].Jf = 1
+		out = slices.Insert(out, at+1, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(left)})
 	}
-	out = append(out, left...)
-	return append(out, right...)
+	return tree(out, ls[mid:])
 }

@@ -52,8 +52,13 @@ func checkDoors(s *run.Spec, f Flags) error {
 
 // checkHostname accepts what sethostname(2) and RFC 1123 both accept.
 func checkHostname(name string) error {
-	label := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
-	if len(name) > 64 || !label.MatchString(name) {
+	// By hand: every run comes here, and to compile an expression takes 50 us.
+	ok := len(name) <= 64
+	for label := range strings.SplitSeq(name, ".") {
+		ok = ok && label != "" && label[0] != '-' && label[len(label)-1] != '-' &&
+			strings.Trim(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	}
+	if !ok {
 		return hint.With(fmt.Errorf("--hostname %q: not a host name", name), "up to 64 letters, digits, hyphens and dots")
 	}
 	return nil

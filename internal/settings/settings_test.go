@@ -256,3 +256,17 @@ func TestRefused(t *testing.T) {
 		t.Errorf("errno lost: %v", err)
 	}
 }
+
+// What sethostname(2) and RFC 1123 accept.
+func TestCheckHostname(t *testing.T) {
+	for _, name := range []string{"a", "A9", "build-1.example.org", "x--y", "1.2", strings.Repeat("a", 64)} {
+		if err := checkHostname(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a-.b", "a_b", "a b", "é", "a\n", strings.Repeat("a", 65)} {
+		if checkHostname(name) == nil {
+			t.Errorf("%q is taken", name)
+		}
+	}
+}

@@ -13,7 +13,6 @@
 package slack
 
 import (
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -44,17 +43,31 @@ func Widen() {
 			return
 		}
 		self, pid := unix.Gettid(), unix.Getpid()
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return
-		}
-		for _, t := range tasks {
-			if tid, err := strconv.Atoi(t.Name()); err == nil && tid != self {
+		for _, name := range tasks() {
+			if tid, err := strconv.Atoi(name); err == nil && tid != self {
 				_ = unix.Tgkill(pid, tid, number) // ESRCH: it has ended
 			}
 		}
 		set(Wide)
 	})
+}
+
+// tasks are the names of our threads. Package os takes 50 us more for the list,
+// which is a part of every start.
+func tasks() (names []string) {
+	fd, err := unix.Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 2048)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if n <= 0 || err != nil {
+			return names
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
 }
 
 // With calls f on a thread with a slack of ns: processes that it starts have it.
