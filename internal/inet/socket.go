@@ -46,7 +46,30 @@ type Socket struct {
 	Tokens int // datagrams in the unix socket
 	Port   uint32
 	turn   int // SO_REUSEPORT: who of a group is next
+
+	changes int            // of its events that only we know of (Table.Change)
+	told    map[Waiter]int // with which of them an epoll set has had the events last
 }
+
+// Waiter is an epoll set, by the process that waits and the descriptor it uses.
+type Waiter struct{ Process, FD int }
+
+// Tell notes that w has had the events.
+func (s *Socket) Tell(w Waiter) {
+	if s.changes == 0 {
+		return
+	}
+	if s.told == nil {
+		s.told = map[Waiter]int{}
+	}
+	s.told[w] = s.changes
+}
+
+// Forget is for a set to which the socket is added: it was told of nothing.
+func (s *Socket) Forget(w Waiter) { delete(s.told, w) }
+
+// Untold reports a change after the last events that w had.
+func (s *Socket) Untold(w Waiter) bool { return s.told[w] < s.changes }
 
 // Stream reports whether bytes are the kernel's.
 func (s *Socket) Stream() bool { return s.Type == unix.SOCK_STREAM }

@@ -21,6 +21,7 @@ type Table struct {
 	next    [2]int                // ephemeral port: TCP, UDP
 	serial  uint64
 	settled int // sockets after the last sweep
+	odd     []*Socket
 	// Alive gives the inode numbers of the unix sockets that exist.
 	Alive func() map[uint64]bool
 }
@@ -40,6 +41,23 @@ func (t *Table) Get(inode uint64) *Socket { return t.sockets[inode] }
 
 // Empty reports that there never was a socket, or none is left.
 func (t *Table) Empty() bool { return len(t.sockets) == 0 }
+
+// Change notes that s has other events than the unix socket behind it.
+func (t *Table) Change(s *Socket) {
+	if s.changes++; !slices.Contains(t.odd, s) {
+		t.odd = append(t.odd, s)
+	}
+}
+
+// Odd reports whether there may be sockets with events that the kernel does not know of.
+func (t *Table) Odd() bool {
+	if len(t.odd) > 0 {
+		t.odd = slices.DeleteFunc(t.odd, func(s *Socket) bool {
+			return t.sockets[s.Inode] != s || s.Err == 0 && !s.NoRead && !s.NoWrite && s.State != Refused
+		})
+	}
+	return len(t.odd) > 0
+}
 
 // Add makes a socket known.
 func (t *Table) Add(inode uint64, family, typ, proto int, uid uint32) *Socket {

@@ -1,13 +1,6 @@
 package kernel
 
-import (
-	"bufio"
-	"bytes"
-	"fmt"
-	"strconv"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // A signalfd gives the signals of whoever asks (signalfd(2)), so an epoll set
 // with one in it is ready or not depending on who polls it. Worse, polling it
@@ -24,26 +17,16 @@ func sysSignalfd(k *Kernel, _ *Task) verdict {
 // epollSignals looks into the epoll set f. mask is what its signalfds accept,
 // 0 if there is none; fds are duplicates of its other files.
 func (k *Kernel) epollSignals(t *Task, f *file) (fds []waitFD, mask uint64) {
-	b, err := readProc("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
-	if err != nil {
-		return nil, 0
-	}
-	sc := bufio.NewScanner(bytes.NewReader(b))
-	for sc.Scan() {
-		var n int
-		var events uint32
-		if _, err := fmt.Sscanf(sc.Text(), "tfd: %d events: %x", &n, &events); err != nil {
-			continue
-		}
-		g := k.file(t, n)
+	list, _ := k.epollEntries(f)
+	for _, e := range list {
+		g := k.file(t, e.n)
 		if m, ok := g.signalfdMask(); ok {
 			g.close()
-			if events&unix.EPOLLIN != 0 {
+			if e.events&unix.EPOLLIN != 0 {
 				mask |= m
 			}
 		} else if g.class != fdBad {
-			const flags = unix.EPOLLET | unix.EPOLLONESHOT | unix.EPOLLWAKEUP | unix.EPOLLEXCLUSIVE
-			fds = append(fds, waitFD{fd: g.fd, events: events &^ flags})
+			fds = append(fds, waitFD{fd: g.fd, events: e.events &^ epollFlags})
 		}
 	}
 	if mask == 0 {

@@ -72,6 +72,9 @@ func (m *fastMM) resumable(s *fastpath.Site) bool {
 func (k *Kernel) armFast(t *Task) {
 	if k.fast != nil {
 		n := k.typeBudget(t.cpuBudget(k.sched.Budget(k.tick), k.tick))
+		if k.crowd.pipes && len(k.crowd.tasks) > 0 {
+			n = 0 // each write is an event that wakes another
+		}
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick, t.attr.CPUs.First())
 		k.cfg.SetBudget(n, k.tick)
 		k.publishFutexes(t)

@@ -103,7 +103,7 @@ func (k *Kernel) sendDatagram(t *Task, f *file, s *inet.Socket, p []byte, to net
 	}
 	if s.Remote == dst { // the answer of a closed port reaches connected sockets only
 		s.Err = unix.ECONNREFUSED
-		k.oddInet = true
+		k.inet.Change(s)
 		k.poke(f, s)
 		k.hangUp()
 	}

@@ -144,11 +144,12 @@ type Kernel struct {
 	initAttr schedattr.Attr
 
 	waiters epollSet
-	futexes futexTable
-	inodes  inodeMap
-	inet    *inet.Table
-	// oddInet: internet sockets may have events that the kernel tells nothing of.
-	oddInet bool
+	crowd   crowd
+	// exclusives: an epoll set may have an entry with EPOLLEXCLUSIVE.
+	exclusives bool
+	futexes    futexTable
+	inodes     inodeMap
+	inet       *inet.Table
 	// autobound numbers the names of autobind; passcred: a unix socket may
 	// get one by sending.
 	autobound int

@@ -50,6 +50,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 		k.fireTimers() // first: a timerfd's expiration makes a descriptor ready
 		k.wakeTTY()    // before the others: a work queue decides whether these are among them
 		k.wakeReady()
+		k.wakeCrowd()
 		k.wakeLockWaiters()
 		k.wakeSpinners()
 		if k.async {
@@ -207,6 +208,7 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 	if err := t.loadCall(); err != nil {
 		return false, ignoreGone(err)
 	}
+	k.wakeCrowd()
 	k.speedUp(t)
 	v := k.enter(t)
 	if v == park && k.cfg.Open.Threads {
@@ -298,7 +300,12 @@ func (k *Kernel) park(t *Task, again func(*Task) verdict) error {
 	t.onTurn = again
 	k.sched.Park(t.th, t.restart.parkUntil())
 	for i := range t.wait.fds {
-		if err := k.waiters.add(t, &t.wait.fds[i]); err != nil {
+		add := k.waiters.add
+		if t.wait.edges {
+			k.wakeCrowd()
+			add = k.crowd.add
+		}
+		if err := add(t, &t.wait.fds[i]); err != nil {
 			return fmt.Errorf("wait for %s: %w", t.wait.what, err)
 		}
 	}
@@ -310,7 +317,9 @@ func (k *Kernel) park(t *Task, again func(*Task) verdict) error {
 // unpark releases what a parked task held in the supervisor.
 func (k *Kernel) unpark(t *Task) {
 	for i := range t.wait.fds {
-		k.waiters.remove(&t.wait.fds[i])
+		if !t.wait.edges || !k.crowd.remove(&t.wait.fds[i]) {
+			k.waiters.remove(&t.wait.fds[i])
+		}
 	}
 	k.stopAlarm(t.wait.alarm)
 	if t.wait.futex != nil {

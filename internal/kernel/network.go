@@ -1,14 +1,6 @@
 package kernel
 
-import (
-	"bufio"
-	"bytes"
-	"fmt"
-	"os"
-	"strconv"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // With --allow network the guest has the host's network, and internet sockets
 // are the kernel's. What comes in and when is the outside's; the rest of the
@@ -30,16 +22,12 @@ func (k *Kernel) epollOutside(t *Task, f *file) bool {
 
 // epollHas reports whether is may be true of a file in the epoll set f.
 func (k *Kernel) epollHas(t *Task, f *file, is func(*file) bool) bool {
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(f.fd))
-	if err != nil {
+	list, ok := k.epollEntries(f)
+	if !ok {
 		return true
 	}
-	for sc := bufio.NewScanner(bytes.NewReader(b)); sc.Scan(); {
-		var n int
-		if _, err := fmt.Sscanf(sc.Text(), "tfd: %d", &n); err != nil {
-			continue
-		}
-		g := k.file(t, n)
+	for _, e := range list {
+		g := k.file(t, e.n)
 		found := g.class == fdBad || is(&g) || g.class == fdAnon // the number may mean another file by now, or a set in this one
 		g.close()
 		if found {

@@ -168,6 +168,7 @@ func (k *Kernel) connectStream(t *Task, f *file, s *inet.Socket, dst netip.AddrP
 		// An unconnected stream socket polls writable and hung up, and the
 		// error waits in SO_ERROR.
 		s.State, s.Err, s.Last = inet.Refused, unix.ECONNREFUSED, local
+		k.inet.Change(s)
 		nudge(f.fd)
 		return t.fail(unix.EINPROGRESS)
 	}

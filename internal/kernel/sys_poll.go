@@ -383,12 +383,18 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 			return k.epollTry(t, w)
 		}
 	}
+	if k.inet.Odd() && !t.sigWake {
+		if v, ok := k.epollHidden(t, &f); ok {
+			f.close()
+			return v
+		}
+	}
 	if t.sigWake || f.ready(unix.POLLIN) || timed && k.Now() >= t.restart.deadline {
 		f.close()
 		due := timed && k.Now() >= t.restart.deadline && !t.sigWake
 		t.sigWake = false
 		was := t.restart
-		t.restart = restart{}
+		t.epollLeft, t.restart = was, restart{}
 		if !due {
 			t.found = func(t *Task) verdict {
 				t.restart = was
@@ -401,6 +407,8 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	w.fds = []waitFD{{fd: f.fd, events: unix.EPOLLIN}}
 	w.outside = k.cfg.Open.Network && k.epollOutside(t, &f)
 	w.tty = k.term != nil && k.epollHas(t, &f, isTTY)
+	w.quiet = !k.inet.Empty()
+	w.edges = k.exclusives && !w.outside && !w.tty && k.exclusive(&f)
 	t.wait = w
 	t.onTurn = func(t *Task) verdict {
 		w.fds = nil

@@ -288,7 +288,9 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 	}
 	s.NoRead = s.NoRead || how != unix.SHUT_WR
 	s.NoWrite = s.NoWrite || how != unix.SHUT_RD
-	k.oddInet = k.oddInet || !s.Stream() || how == unix.SHUT_RD || s.State != inet.Connected && s.State != inet.Connecting
+	if !s.Stream() || s.NoRead || s.State != inet.Connected && s.State != inet.Connecting {
+		k.inet.Change(s)
+	}
 	k.hangUp()
 	if !s.Stream() && s.NoRead {
 		k.poke(&f, s)

@@ -36,15 +36,20 @@ type Task struct {
 	found   func(*Task) verdict // decides anew about a call that is made as something is there for it
 	sigWake bool                // woken because a signal is to be delivered
 
-	restart    restart // state of an interrupted sleep (restart_syscall)
-	stopped    bool    // in group stop (job control)
-	stopping   bool    // its process stops: it joins at its next turn
-	clearTID   uint64  // address that the kernel clears and wakes at exit
-	callNr     int
-	called     bool // callNr is set
-	entering   bool // resumed next, the kernel does the call at whose entry it is
-	inCall     bool // at a stop within a call: its exit is still to come
-	callStart  int64
+	restart   restart // state of an interrupted sleep (restart_syscall)
+	stopped   bool    // in group stop (job control)
+	stopping  bool    // its process stops: it joins at its next turn
+	clearTID  uint64  // address that the kernel clears and wakes at exit
+	callNr    int
+	called    bool // callNr is set
+	entering  bool // resumed next, the kernel does the call at whose entry it is
+	inCall    bool // at a stop within a call: its exit is still to come
+	callStart int64
+	// epollLeft, epollInet: until when the epoll_wait(2) waits that the kernel makes, and
+	// what was in its set. epollOver: what it tells is final.
+	epollLeft  restart
+	epollInet  []inetEntry
+	epollOver  bool
 	logged     bool
 	logText    string
 	traced     traced
@@ -88,6 +93,7 @@ type waitFor struct {
 	quiet    bool   // among what is waited for is a socket of which the kernel does not tell all
 	sigfd    uint64 // signals that the call takes, as a signalfd among the descriptors does
 	outside  bool   // something that the world outside the container decides
+	edges    bool   // fds is an epoll set whose thread is woken by edges (crowd)
 }
 
 // restart is what restart_syscall(2) continues: an absolute deadline.

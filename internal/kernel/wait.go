@@ -267,4 +267,5 @@ func (k *Kernel) Reap() {
 		unix.Close(x.fd)
 	}
 	k.waiters.close()
+	k.crowd.close()
 }

@@ -8,7 +8,7 @@ const (
 	noteTimerfd = "The timer lives on the logical clock; a read parks until it is due (eliminated)."
 )
 
-const epollCtlAdd = 1 // EPOLL_CTL_ADD
+const epollCtlDel = 2 // EPOLL_CTL_DEL
 
 // rowsPoll are the calls that wait for several descriptors, and their objects.
 func rowsPoll() []Row {
@@ -22,8 +22,8 @@ func rowsPoll() []Row {
 		schedule(441, "epoll_pwait2", noteEvWait),
 		native(213, "epoll_create", noteEvMake),
 		native(291, "epoll_create1", noteEvMake),
-		{Nr: 233, Name: "epoll_ctl", Class: Adjust, Filter: traceIf(Cond{1, low32, epollCtlAdd}),
-			Note: "Changes the process's own interest list. Files and directories get EPERM, as everywhere but on FUSE."},
+		{Nr: 233, Name: "epoll_ctl", Class: Adjust, Filter: allowValues(1, epollCtlDel),
+			Note: "Changes the process's own interest list. Files and directories get EPERM, as everywhere but on FUSE; an internet socket has its events anew."},
 		native(284, "eventfd", noteEvMake),
 		native(290, "eventfd2", noteEvMake),
 		counted(282, "signalfd", noteEvMake),

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -83,21 +84,54 @@ func TestPollConstant(t *testing.T) {
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/poll_const"), "0 0 0 1 0 0, 18000 s\n")
 }
 
-// Sets of epoll(7): who waits for one file wakes in order, and as natively but for
-// EPOLLEXCLUSIVE, which may wake more than one (epoll_ctl(2)) and here wakes all.
+// Sets of epoll(7): who waits for one file wakes in order, and as natively: all, or with
+// EPOLLEXCLUSIVE one of them for each event. It is the same in every order of threads.
 func TestEpollSets(t *testing.T) {
 	dir := compile(t, "epoll_sets")
-	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/epoll_sets"), `own sets: 4 1 1 1 1
-own sets, exclusive: 4 1 1 1 1
-own sets, exclusive edges: 4 1 1 1 1
+	want := `own sets: 4 1 1 1 1
+own sets, exclusive: 1 2 3 4 1 1 1 1
+own sets, exclusive edges: 1 2 3 4 1 1 1 1
 one set: 4 1 1 1 1
 one set, edges: 1 2 3 4 1 1 1 1
 inner set: 1 1
 inner set, four: 4 1 1 1 1
 inner set, edges: 1 2 3 4 1 1 1 1
+pipe, 6 of 6 exclusively: 1 3 4 end 6
+unix listener, 6 of 6 exclusively: 1 3 4 5 6
+unix datagrams, 6 of 6 exclusively: 1 3 4 5 6
+TCP listener, 6 of 6 exclusively: 1 3 4 5 6
+TCP data, 6 of 6 exclusively: 1 3 4 end 6
+UDP, 6 of 6 exclusively: 1 3 4 5 6
+eventfd, 6 of 6 exclusively: 1 3 4 5 6
+pipe, 4 of 6 exclusively: 3 5 6 end 6
+unix listener, 4 of 6 exclusively: 3 5 6
+unix datagrams, 4 of 6 exclusively: 3 5 6
+TCP listener, 4 of 6 exclusively: 3 5 6
+TCP data, 4 of 6 exclusively: 3 5 6 end 6
+UDP, 4 of 6 exclusively: 3 5 6
+eventfd, 4 of 6 exclusively: 3 5 6
 circle: ELOOP
 itself: EINVAL
 exclusive set: EINVAL
 exclusive: 0
-changed: EINVAL`)
+changed: EINVAL`
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/epoll_sets"), want)
+	r := sigLab.OK(t, "--no-fast-paths", "--schedule-seed", "3", "-i", dir+":/t", "--", "/t/epoll_sets")
+	sameLines(t, strings.Split(strings.TrimSpace(r.Stdout), "\n"), want)
+}
+
+// Internet sockets in sets of epoll(7): shutdown(2) in all states, the end of a peer and
+// refused datagrams, by level, edge and once, with a thread that is woken by them, and
+// several sockets with the same data. What Linux says is kept in a file: on a busy host
+// it is at times one more edge, that of a packet's answer.
+func TestEpollInet(t *testing.T) {
+	want, err := os.ReadFile("c/epoll_inet.want")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := compile(t, "epoll_inet")
+	sameLines(t, twice(t, "-i", dir+":/t", "--", "/t/epoll_inet"), string(want))
+	if r := sigLab.OK(t, "-i", dir+":/t", "--", "/t/epoll_inet"); r.Stderr != "" {
+		t.Errorf("not woken by the event: %s", r.Stderr)
+	}
 }

@@ -1,12 +1,16 @@
 // Several who wait for one file by epoll(7), and sets within sets: how many wake.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,11 +80,111 @@ static void run(const char *name, int n, int own, uint32_t events, int inner)
 		close(watched);
 }
 
+// What several wait for exclusively: each event is one connection, byte or message.
+enum kind { pipes, unixes, messages, tcp, tcp_data, udp, events };
+static const char *const names[] = {"pipe", "unix listener", "unix datagrams", "TCP listener", "TCP data", "UDP", "eventfd"};
+static int ends[2]; // the one that is waited for, the one that makes events
+static struct sockaddr_in in;
+static struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+static void make(enum kind k)
+{
+	socklen_t n = sizeof in;
+	in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (k == pipes)
+		pipe(ends);
+	else if (k == messages)
+		socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
+	else if (k == events)
+		ends[0] = ends[1] = eventfd(0, EFD_SEMAPHORE);
+	else if (k == unixes) {
+		n = sizeof un.sun_family;
+		ends[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+		bind(ends[0], (void *)&un, n);
+		n = sizeof un;
+		getsockname(ends[0], (void *)&un, &n);
+		listen(ends[0], 64);
+	} else {
+		ends[0] = socket(AF_INET, k == udp ? SOCK_DGRAM : SOCK_STREAM, 0);
+		bind(ends[0], (void *)&in, n);
+		getsockname(ends[0], (void *)&in, &n);
+		if (k != udp)
+			listen(ends[0], 64);
+		if (k != tcp) {
+			ends[1] = socket(AF_INET, k == udp ? SOCK_DGRAM : SOCK_STREAM, 0);
+			connect(ends[1], (void *)&in, n);
+		}
+		if (k == tcp_data) {
+			int l = ends[0];
+			ends[0] = accept(l, 0, 0);
+			close(l);
+		}
+	}
+}
+
+static void happen(enum kind k)
+{
+	if (k == unixes) {
+		if (connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&un, sizeof un.sun_family + 6))
+			perror("connect");
+	} else if (k == tcp) {
+		if (connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&in, sizeof in))
+			perror("connect");
+	} else if (k == events)
+		eventfd_write(ends[1], 1);
+	else
+		write(ends[1], "", 1);
+}
+
+// One waits by a set without the flag, the others with it; events come one by one, then
+// two at once, then for some the end.
+static void exclusive(enum kind k, int n, int plain)
+{
+	pthread_t t[most];
+	make(k);
+	ready = woken = 0;
+	for (int i = 0; i < n; i++) {
+		set[i] = epoll_create1(0);
+		add(set[i], ends[0], i < plain ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE);
+	}
+	for (long i = 0; i < n; i++) {
+		pthread_create(&t[i], 0, waiter, (void *)i);
+		while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) <= i)
+			pause_ms(1);
+	}
+	pause_ms(20);
+	printf("%s, %d of %d exclusively:", names[k], n - plain, n);
+	for (int i = 0; i < n && woken < n; i++) {
+		happen(k);
+		if (i == 1)
+			happen(k);
+		pause_ms(20);
+		printf(" %d", __atomic_load_n(&woken, __ATOMIC_SEQ_CST));
+		if (i == 2 && (k == tcp_data || k == pipes)) { // the end wakes all
+			if (k == pipes)
+				close(ends[1]);
+			else
+				shutdown(ends[1], SHUT_WR);
+			pause_ms(20);
+			printf(" end %d", __atomic_load_n(&woken, __ATOMIC_SEQ_CST));
+		}
+	}
+	printf("\n");
+	for (int i = 0; i < n; i++)
+		pthread_join(t[i], 0);
+	for (int i = 0; i < n; i++)
+		close(set[i]);
+	close(ends[0]);
+	if (k != events && k != pipes)
+		close(ends[1]);
+}
+
 static void tell(const char *what, int r) { printf("%s: %s\n", what, r ? strerrorname_np(errno) : "0"); }
 
 int main(void)
 {
 	setvbuf(stdout, 0, _IONBF, 0);
+	signal(SIGPIPE, SIG_IGN);
 	run("own sets", 4, 1, EPOLLIN, 0);
 	run("own sets, exclusive", 4, 1, EPOLLIN | EPOLLEXCLUSIVE, 0);
 	run("own sets, exclusive edges", 4, 1, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, 0);
@@ -89,6 +193,10 @@ int main(void)
 	run("inner set", 1, 1, EPOLLIN, 1);
 	run("inner set, four", 4, 1, EPOLLIN, 1);
 	run("inner set, edges", 4, 0, EPOLLIN | EPOLLET, 1);
+	for (enum kind k = pipes; k <= events; k++)
+		exclusive(k, 6, 0);
+	for (enum kind k = pipes; k <= events; k++)
+		exclusive(k, 6, 2);
 	int a = epoll_create1(0), b = epoll_create1(0);
 	struct epoll_event e = {.events = EPOLLIN};
 	add(a, b, EPOLLIN);
