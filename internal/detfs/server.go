@@ -170,6 +170,9 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		return s.learned(c.Full, c.Tar.Paths)
 	case "finish":
 		return s.finish(c.Full)
+	case "missing":
+		n := tally(s.f.missing(c.Tar.Paths))
+		return &n, nil
 	case "cpusites":
 		r := s.cpuSites(c.Ino)
 		return sites{&r}, nil

@@ -134,7 +134,16 @@ func (k *Kernel) execRoot(t *Task, base *ptrace.Regs, g Guest, argv, env []strin
 		}
 	}
 	fail := &ExecError{Path: argv[0], Errno: unix.ENOENT}
-	for _, p := range list {
+	// Most of PATH does not have it. The file system says so for all of these at
+	// once; the first that it does not say it of probably has it.
+	if len(list) > 1 && k.cfg.Missing != nil {
+		n, err := k.cfg.Missing(list)
+		if err != nil {
+			return err
+		}
+		list = list[min(max(n, 0), len(list)):]
+	}
+	for i, p := range list {
 		block, a, err := execBlock(g.ScratchAddr, g.ScratchLen, p, argv, env)
 		if err != nil {
 			return err
@@ -142,7 +151,7 @@ func (k *Kernel) execRoot(t *Task, base *ptrace.Regs, g Guest, argv, env []strin
 		if !t.write(g.ScratchAddr, block) {
 			return errors.New("write of the command's arguments failed")
 		}
-		if len(list) > 1 { // most of PATH does not have it, and this asks faster
+		if i > 0 { // this asks faster
 			ok, err := k.exists(t, base, g, a.path)
 			if err != nil {
 				return err

@@ -96,6 +96,8 @@ type Config struct {
 	CPUSites func(ino uint64) (cpusite.Result, error)
 	// TouchIno sets a file's mtime and ctime to the logical now.
 	TouchIno func(ino uint64) error
+	// Missing tells how many of the paths, from the first on, are surely not there.
+	Missing func(paths []string) (int, error)
 }
 
 // FIFOs is how the file system lets us know of the first FIFO that the guest
