@@ -36,17 +36,18 @@ const (
 
 // Difference is one file, or one member of an archive, that differs.
 type Difference struct {
-	Path    string       `json:"path"`
-	Kinds   []string     `json:"kinds"`
-	Notes   []string     `json:"notes,omitempty"`   // one per kind that has more to say: "0644 -> 0755"
-	Offset  int64        `json:"offset"`            // of the first byte that differs, with Content
-	SizeA   int64        `json:"size_a"`            // bytes
-	SizeB   int64        `json:"size_b"`            // bytes
-	Text    string       `json:"text,omitempty"`    // unified diff of small text files
-	Archive archive.Kind `json:"archive,omitempty"` // both are such
-	Members []Difference `json:"members,omitempty"` // of the archives
-	Trouble string       `json:"trouble,omitempty"` // why the archives could not be opened
-	a, b    *archive.File
+	Path     string       `json:"path"`
+	Kinds    []string     `json:"kinds"`
+	Notes    []string     `json:"notes,omitempty"`   // one per kind that has more to say: "0644 -> 0755"
+	Offset   int64        `json:"offset"`            // of the first byte that differs, with Content
+	Fraction bool         `json:"-"`                 // with Time: both are of the same second
+	SizeA    int64        `json:"size_a"`            // bytes
+	SizeB    int64        `json:"size_b"`            // bytes
+	Text     string       `json:"text,omitempty"`    // unified diff of small text files
+	Archive  archive.Kind `json:"archive,omitempty"` // both are such
+	Members  []Difference `json:"members,omitempty"` // of the archives
+	Trouble  string       `json:"trouble,omitempty"` // why the archives could not be opened
+	a, b     *archive.File
 }
 
 // Options say what counts.
@@ -115,6 +116,7 @@ func (d *differ) files(a, b *archive.File, depth int) (*Difference, error) {
 		x.add(Owner, fmt.Sprintf("%d:%d -> %d:%d", a.UID, a.GID, b.UID, b.GID))
 	}
 	if a.ModTime != b.ModTime && (depth > 0 || !d.o.IgnoreTimes) {
+		x.Fraction = b.ModTime/1e9 == a.ModTime/1e9
 		x.add(Time, stamp(a.ModTime)+" -> "+stamp(b.ModTime))
 	}
 	if a.Link != b.Link {

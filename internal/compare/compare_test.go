@@ -136,6 +136,27 @@ func TestPackingTime(t *testing.T) {
 	}
 }
 
+// TestFraction: times of one second are told from others.
+func TestFraction(t *testing.T) {
+	at := func(ns int64) string {
+		d := dir(t, map[string]string{"f": ""})
+		if err := os.Chtimes(filepath.Join(d, "f"), time.Unix(0, ns), time.Unix(0, ns)); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, x := range []struct {
+		a, b int64
+		want bool
+	}{{5e9, 5e9 + 1, true}, {5e9 + 1, 6e9 - 1, true}, {5e9 + 999_999_999, 6e9, false}, {5e9, 7e9, false}} {
+		d := diffs(t, at(x.a), at(x.b), Options{})
+		i := slices.IndexFunc(d, func(d Difference) bool { return d.Path == "f" })
+		if i < 0 || !slices.Equal(d[i].Kinds, []string{Time}) || d[i].Fraction != x.want {
+			t.Errorf("%d and %d: %+v", x.a, x.b, d)
+		}
+	}
+}
+
 // TestOrder: equal members in another order.
 func TestOrder(t *testing.T) {
 	one, two := ar("one", "1234", 1), strings.TrimPrefix(ar("two", "5678", 1), "!<arch>\n")

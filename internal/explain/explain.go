@@ -298,8 +298,9 @@ func stronger(source string) []string {
 }
 
 // through notes the files that the source reaches at the very places where a
-// stronger one does.
+// stronger one does, and those of which it reaches only fractions of times.
 func (e *Effect) through(all []Effect) {
+	e.throughFractions(all)
 	for _, name := range stronger(e.Source) {
 		i := slices.IndexFunc(all, func(o Effect) bool { return o.Source == name })
 		if i < 0 {
@@ -313,13 +314,31 @@ func (e *Effect) through(all []Effect) {
 			exact := name != vary.Uninit
 			mine, other := at(e.places, file, exact), at(all[i].places, file, exact)
 			if len(mine) > 0 && slices.Equal(mine, other) {
-				if e.Through == nil {
-					e.Through = map[string]string{}
-				}
-				e.Through[file] = name
+				e.setThrough(file, name)
 			}
 		}
 	}
+}
+
+func (e *Effect) throughFractions(all []Effect) {
+	rate := slices.IndexFunc(all, func(o Effect) bool { return o.Source == vary.ClockRate })
+	if rate < 0 || e.Source == vary.ClockRate || e.Source == vary.Time || e.Source == vary.InputTimes {
+		return
+	}
+	for _, file := range e.Reaches {
+		own := func(p Place) bool { return p.of([]string{file}) }
+		other := func(p Place) bool { return own(p) && !slices.Equal(p.Kinds, []string{fraction}) }
+		if slices.Contains(all[rate].Reaches, file) && slices.ContainsFunc(e.places, own) && !slices.ContainsFunc(e.places, other) {
+			e.setThrough(file, vary.ClockRate)
+		}
+	}
+}
+
+func (e *Effect) setThrough(file, source string) {
+	if e.Through == nil {
+		e.Through = map[string]string{}
+	}
+	e.Through[file] = source
 }
 
 // at are the places in one file, as text; exact ones with the offset.

@@ -45,10 +45,16 @@ func TestThrough(t *testing.T) {
 	at := func(source string, offset int64) Effect {
 		return Effect{Source: source, Reaches: []string{"f"}, places: []Place{{"f!m", []string{"content"}, offset}}}
 	}
+	inTar := func(source, kind string) Effect {
+		return Effect{Source: source, Reaches: []string{"f"}, places: []Place{{"f!m", []string{kind}, 0}}}
+	}
 	for _, tt := range []struct {
 		weak, strong Effect
 		want         string
 	}{
+		{inTar(vary.Locales, fraction), inTar(vary.ClockRate, fraction), vary.ClockRate},
+		{inTar(vary.Timezone, "time"), inTar(vary.ClockRate, fraction), ""},
+		{inTar(vary.Time, fraction), inTar(vary.ClockRate, fraction), ""},
 		{at(vary.Environment, 4), at(vary.ASLR, 4), vary.ASLR},
 		{at(vary.Environment, 5), at(vary.ASLR, 4), ""},
 		{at(vary.Random, 5), at(vary.Uninit, 4), vary.Uninit},

@@ -18,7 +18,7 @@ import (
 
 type options struct {
 	json, md, rows, cache, dettrace, images, memory string
-	pairs, cpu, outputMB                            int
+	pairs, cpu, outputMB, importMB                  int
 	peer, skipMemory                                bool
 	scale                                           scale
 }
@@ -38,6 +38,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.images, "image-files", "10000,1000000", "sizes of the untouched images, in files")
 	f.IntVar(&o.outputMB, "output-mb", 2048, "size of the large output, in MB; the full row is 20480")
 	f.StringVar(&o.memory, "output-memory", "512M", "memory limit of the large output; the full row is 5G")
+	f.IntVar(&o.importMB, "import-mb", 1024, "size of the imported images, in MB; 0: none")
 	f.IntVar(&o.scale.seqMB, "seq-mb", 1024, "size of the sequential row, in MB")
 	f.IntVar(&o.scale.files, "files", 10000, "files of the untar row")
 	f.IntVar(&o.scale.spawns, "spawns", 300, "processes of the spawn row")
@@ -105,6 +106,11 @@ func bench(ctx context.Context, o options) error {
 	report := Report{Machine: machine()}
 	if err := measureAll(ctx, o, source, micro, &report); err != nil {
 		return err
+	}
+	if wanted("image import", o.rows) {
+		if report.Imports, err = importRows(ctx, o.dettrace, o.importMB, o.pairs); err != nil {
+			return err
+		}
 	}
 	if !o.skipMemory {
 		var images []int

@@ -39,6 +39,7 @@ type MemoryRow struct {
 type Report struct {
 	Machine map[string]string `json:"machine"`
 	Rows    []Row             `json:"rows"`
+	Imports []ImportRow       `json:"imports"`
 	Memory  []MemoryRow       `json:"memory"`
 }
 
@@ -84,6 +85,16 @@ func (r Report) writeMarkdown(w io.Writer) error {
 		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s |\n", x.Name, x.Against, x.Pairs,
 			seconds(x.Native.Median), seconds(x.Wall.Median), ratioText(x.Ratio), ratioText(x.NetRatio), ratioText(x.CPU), target)
 	}
+	if len(r.Imports) > 0 {
+		b.WriteString("\n| MB/s | sha256, one thread | write, fsync | import | import again |\n| --- | ---: | ---: | ---: | ---: |\n")
+		for _, x := range r.Imports {
+			if x.Error != "" {
+				fmt.Fprintf(&b, "| %s | failed: %s | | | |\n", x.Name, x.Error)
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", x.Name, rate(x.MB, x.Hash), rate(x.MB, x.Write), rate(x.MB, x.Import), rate(x.MB, x.Again))
+		}
+	}
 	if len(r.Memory) > 0 {
 		b.WriteString("\n| peak memory | supervisor | file system | wall |\n| --- | ---: | ---: | ---: |\n")
 		for _, m := range r.Memory {
@@ -100,6 +111,11 @@ func (r Report) writeMarkdown(w io.Writer) error {
 
 func ratioText(s spread) string {
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", s.Median, s.Min, s.Max)
+}
+
+// rate is MB per second, of the median, the slowest and the fastest round.
+func rate(mb int, s spread) string {
+	return fmt.Sprintf("%.0f (%.0f-%.0f)", float64(mb)/s.Median, float64(mb)/s.Max, float64(mb)/s.Min)
 }
 
 func seconds(s float64) string {

@@ -34,6 +34,17 @@ func TestRow(t *testing.T) {
 	}
 }
 
+func TestImportRow(t *testing.T) {
+	var b strings.Builder
+	row := ImportRow{Name: "i", MB: 100, Hash: spread{1, 0.5, 2}, Write: spread{2, 2, 2}, Import: spread{4, 2, 5}, Again: spread{1, 1, 1}}
+	if err := (Report{Imports: []ImportRow{row}}).writeMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| i | 100 (50-200) | 50 (50-50) | 25 (20-50) | 100 (100-100) |"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant a line\n%s", b.String(), want)
+	}
+}
+
 func TestSpreadOfNothing(t *testing.T) {
 	if got := spreadOf(nil); got != (spread{}) {
 		t.Errorf("got %v", got)

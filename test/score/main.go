@@ -164,7 +164,7 @@ func (o *options) explain(ctx context.Context, p *pkg, tree string) (*explain.Re
 		args = append(args, "--only", g)
 	}
 	// What is printed on the way is no result.
-	script := "exec 3>&2 >build.log 2>&1; { " + p.build + "; } || { tail build.log >&3; exit 1; }"
+	script := "exec 3>&2 >/tmp/build.log 2>&1; { " + p.build + "; } || { tail /tmp/build.log >&3; exit 1; }"
 	c := exec.CommandContext(ctx, o.dettrace, append(args, "--", "sh", "-c", script)...)
 	c.Dir, c.Cancel = os.TempDir(), func() error { return c.Process.Signal(os.Interrupt) }
 	c.Stderr = os.Stderr
