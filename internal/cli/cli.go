@@ -4,11 +4,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -112,9 +114,20 @@ gives the same bytes, every time.`,
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	showVersion := false
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if showVersion {
+			return a.tellVersion(false)
+		}
+		return cmd.Help()
+	}
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
+	root.SetHelpCommand(helpCommand(root))
 	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		return cmp.Or(emptyFlag(cmd), emptyArgument(cmd, args))
+	}
 	root.SetUsageTemplate(usageTemplate)
 	commands := []*cobra.Command{a.runCommand(status)}
 	if !onlyRun {
@@ -142,6 +155,33 @@ gives the same bytes, every time.`,
 	return root
 }
 
+// helpCommand is cobra's, but for words that are no command.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return hint.With(fmt.Errorf("no help about %q", strings.Join(args, " ")), "dettrace --help lists the commands")
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			cmd, _, err := root.Find(args)
+			if err == nil {
+				for _, c := range cmd.Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
 // usageTemplate is cobra's with the examples first: they answer most questions.
 const usageTemplate = `{{if .HasExample}}Examples:
 {{.Example}}
@@ -167,7 +207,12 @@ func unknownCommand(root *cobra.Command, word string) error {
 		names = append(names, c.Name())
 	}
 	advice := "to run it in a container: dettrace run -- " + word
-	if near := hint.Nearest(word, names); near != "" {
+	if root.HasParent() {
+		advice = root.CommandPath() + " --help lists the commands"
+	}
+	if near := hint.Nearest(word, names); near != "" && root.HasParent() {
+		advice = "did you mean " + root.CommandPath() + " " + near + "?"
+	} else if near != "" {
 		// Both: make is near image, but is more likely meant to be run.
 		advice = "did you mean " + root.CommandPath() + " " + near + "? (" + advice + ")"
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dettrace/internal/compare"
+	"dettrace/internal/hint"
 	"dettrace/internal/settings"
 	"dettrace/internal/store"
 )
@@ -73,6 +74,12 @@ func (a App) diff(f diffFlags, nameA, nameB string) (int, error) {
 	}
 	if err != nil {
 		return exitTrouble, err
+	}
+	if one, other := trees[0].Single(), trees[1].Single(); one != other {
+		if other {
+			nameA, nameB = nameB, nameA
+		}
+		return exitTrouble, hint.With(fmt.Errorf("%s is one file, and %s a tree", nameA, nameB), "directories, archives and images are trees")
 	}
 	f.options.NoText = f.stat
 	diffs, err := compare.Trees(trees[0], trees[1], f.options)

@@ -161,7 +161,7 @@ func (a App) execAdvice(err error, spec run.Spec) string {
 	case errors.Is(err, unix.ENOEXEC):
 		return "neither a script with a #! line nor a program for x86-64"
 	case failed.Found && errors.Is(err, unix.EACCES):
-		return "not executable: chmod +x, or name its interpreter"
+		return "a directory, or a file that is not executable: chmod +x, or name its interpreter"
 	case failed.Found:
 		return ""
 	}

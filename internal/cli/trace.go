@@ -96,6 +96,9 @@ func (a App) trace(f traceFlags, name string) error {
 			return err
 		})
 	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
 	return errors.Join(err, w.Flush())
 }
 

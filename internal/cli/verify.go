@@ -170,6 +170,11 @@ func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags)
 	case v.diffoscope && v.json:
 		return errors.New("--diffoscope and --json: one of them")
 	}
+	if v.against != "" {
+		if _, err := os.Stat(a.hostPath(v.against)); err != nil {
+			return hint.With(fmt.Errorf("--against: %w", err), "a file, a directory or a .buildinfo that was built elsewhere")
+		}
+	}
 	// Before anything is run; the runs inside do not have it.
 	if _, err := settings.VaryPlan(flags); err != nil {
 		return err

@@ -22,18 +22,20 @@ func (a App) versionCommand() *cobra.Command {
 		Short:   "Print the version",
 		Example: "  dettrace version\n  dettrace version --json",
 		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			info, _ := debug.ReadBuildInfo()
-			v := versionOf(info)
-			if asJSON {
-				return writeJSON(a.Host.Stdout, v)
-			}
-			_, err := fmt.Fprintln(a.Host.Stdout, v)
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return a.tellVersion(asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return cmd
+}
+
+func (a App) tellVersion(asJSON bool) error {
+	info, _ := debug.ReadBuildInfo()
+	v := versionOf(info)
+	if asJSON {
+		return writeJSON(a.Host.Stdout, v)
+	}
+	_, err := fmt.Fprintln(a.Host.Stdout, v)
+	return err
 }
 
 func versionOf(info *debug.BuildInfo) version {

@@ -89,6 +89,9 @@ func (t *Tree) file(name string, info fs.FileInfo) error {
 	return nil
 }
 
+// Single reports whether the tree is one file without a name.
+func (t *Tree) Single() bool { return len(t.Files) == 1 && t.Files[0].Path == "" }
+
 // emptyTar recognises the tar of no files, as tar(1) and as archive/tar write it.
 func emptyTar(data *io.SectionReader) (bool, error) {
 	if n := data.Size(); n != 1024 && n != 10240 {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,6 +99,10 @@ func Import(s *store.Store, path string, o Options) (Result, error) {
 		return archive(b, r, path, o)
 	})
 	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) && at.Path == path { // no need to name it twice
+			err = at.Err
+		}
 		return r, fmt.Errorf("import %s: %w", path, err)
 	}
 	return r, nil

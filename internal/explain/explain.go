@@ -112,6 +112,9 @@ func (f *finder) explain(r *Report) (err error) {
 		r.Result, r.Tail = BuildFailed, f.base.Tail
 		return nil
 	}
+	if len(f.p.Only) > 0 && len(f.base.Files) == 2 { // the two streams
+		return errors.New("--only: the command changed no such file")
+	}
 	all, err := f.p.Run(f.ctx, f.whole(f.o.Sources...), false, false)
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func (p *Program) Run(ctx context.Context, plan vary.Plan, keep, trace bool) (*S
 	}
 	s.Tail = strings.ToValidUTF8(string(b[max(0, len(b)-2000):]), "\ufffd")
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, s.Tail)
+		return nil, rerun.Explained(err, s.Tail)
 	}
 	s.Status, s.Reason, s.Metered = status, rep.Exit.Reason, rep.Varied
 	return s, errors.Join(p.meterOrder(s), p.digests(s))

@@ -21,10 +21,10 @@ func TestWithKeepsTheChain(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	flags := []string{"image", "input", "input-mtime", "output", "epoch", "env", "env-host", "cpus"}
+	flags := []string{"image", "input", "input-mtime", "output", "epoch", "env", "env-host", "cpus", "log"}
 	for word, want := range map[string]string{
 		"imgae": "image", "ouput": "output", "epcoh": "epoch", "cpu": "cpus", "inputs": "input",
-		"frobnicate": "", "x": "",
+		"frobnicate": "", "x": "", "foo": "", "gnv": "env",
 	} {
 		if got := Nearest(word, flags); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)

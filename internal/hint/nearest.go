@@ -1,12 +1,16 @@
 package hint
 
 // Nearest is the candidate closest to word by edit distance, or "" when none
-// is close enough to be a likely slip (more than a third of the word wrong).
+// is close enough to be a likely slip (more than a third of the word wrong; a wrong first letter counts twice).
 // Of equally near candidates the first wins.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/3+2
 	for _, c := range candidates {
-		if d := distance(word, c); d < bestDistance {
+		d := distance(word, c)
+		if word != "" && c != "" && word[0] != c[0] {
+			d++
+		}
+		if d < bestDistance {
 			best, bestDistance = c, d
 		}
 	}

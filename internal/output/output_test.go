@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -277,6 +278,45 @@ func TestSave(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	check(t, dir, "c.tar -rw-r--r-- three")
+}
+
+// TestSaveToDevice: what is no file is written to, and never replaced by one.
+func TestSaveToDevice(t *testing.T) {
+	dir := t.TempDir()
+	fifo := dir + "/fifo"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	stdout, err := os.Create(dir + "/stdout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdout.Close()
+	if err := os.Symlink(fmt.Sprintf("/proc/self/fd/%d", stdout.Fd()), dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{fifo, dir + "/link", fmt.Sprintf("/dev/fd/%d", stdout.Fd())} {
+		if err := Save(strings.NewReader("one "), p, Options{}); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	b := make([]byte, 10)
+	if n, err := r.Read(b); string(b[:n]) != "one " {
+		t.Errorf("from the FIFO: %q, %v", b[:n], err)
+	}
+	check(t, dir, "fifo prw-------", fmt.Sprintf("link Lrwxrwxrwx -> /proc/self/fd/%d", stdout.Fd()), "stdout -rw-r--r-- one one ")
+	if err := Save(strings.NewReader("x"), "/dev/full", Options{Force: true}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("/dev/full: %v", err)
+	}
+	err = Extract(pack(t, entry{name: "f", body: "x"}), Target{Guest: "/f", Host: fifo}, Options{Force: true})
+	if err == nil || !strings.HasSuffix(err.Error(), "fifo: is no file, and is not replaced") {
+		t.Errorf("an output: %v", err)
+	}
 }
 
 type brokenReader struct{ err error }

@@ -83,6 +83,9 @@ func (s *stage) commit(force bool) error {
 		}
 	}
 	if err == unix.EEXIST && force {
+		if info, err := os.Lstat(s.host); err == nil && info.Mode()&(os.ModeDevice|os.ModeNamedPipe|os.ModeSocket) != 0 {
+			return fmt.Errorf("output %s: is no file, and is not replaced", s.host)
+		}
 		err = s.replace(from)
 	}
 	if err == unix.EEXIST {

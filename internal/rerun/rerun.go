@@ -20,6 +20,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"dettrace/internal/hint"
 	"dettrace/internal/report"
 )
 
@@ -74,6 +75,27 @@ func (r Run) Do(ctx context.Context) (int, report.Report, error) {
 		return status, rep, errors.New(rep.Exit.Error)
 	}
 	return status, rep, nil
+}
+
+// Explained is the error of a run with the end of what it printed on standard error: other lines
+// than those that say the same, and its hint.
+func Explained(err error, tail string) error {
+	var lines []string
+	advice := hint.Of(err)
+	for line := range strings.Lines(tail) {
+		line = strings.TrimRight(line, "\n")
+		own, isOwn := strings.CutPrefix(line, "dettrace: ")
+		if text, ok := strings.CutPrefix(own, "hint: "); isOwn && ok {
+			advice = text
+		}
+		if line != "" && !isOwn {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > 0 {
+		err = fmt.Errorf("%w; it printed: %s", err, strings.Join(lines, "\n"))
+	}
+	return hint.With(err, advice)
 }
 
 // Digest hashes what is written to it and keeps the end.

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -21,6 +22,8 @@ type ending struct {
 
 const blockSize = 512
 
+var zeros [blockSize]byte // to compare with
+
 // entry is called before a header is read.
 func (e *ending) entry() {
 	e.from, e.zero = (e.at+blockSize-1)/blockSize*blockSize, false
@@ -34,9 +37,7 @@ func (e *ending) Read(b []byte) (int, error) {
 		}
 		k := min(int64(len(c)), blockSize-e.at%blockSize)
 		if e.full >= 0 && e.at >= e.from {
-			for _, x := range c[:k] {
-				e.so = e.so && x == 0
-			}
+			e.so = e.so && bytes.Equal(c[:k], zeros[:k])
 			if e.full += int(k); e.full == blockSize {
 				e.zero = e.so
 			}

@@ -48,6 +48,9 @@ func setOutputs(s *run.Spec, f Flags, host Host) error {
 		if info, err := os.Stat(s.Save); err == nil && info.IsDir() {
 			return fmt.Errorf("--save %s: is a directory", f.Save)
 		}
+		if output.Sink(s.Save) {
+			return nil
+		}
 		return checkTarget(run.Output{Guest: "changes", Host: s.Save}, f.Force)
 	}
 	return nil

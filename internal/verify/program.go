@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/hint"
 	"dettrace/internal/perturb"
 	"dettrace/internal/rerun"
 	"dettrace/internal/run"
@@ -160,9 +161,9 @@ func (p *Program) do(ctx context.Context, h perturb.Host, self, dir string, args
 	status, rep, err := r.Do(ctx)
 	if err != nil {
 		if b, rerr := os.ReadFile(o.file("stderr")); rerr == nil && len(b) > 0 && ctx.Err() == nil {
-			err = fmt.Errorf("%w: %s", err, errs.sum.Tail())
+			err = rerun.Explained(err, errs.sum.Tail())
 		}
-		return fmt.Errorf("host %q: %w", h.Name, err)
+		return hint.With(fmt.Errorf("host %q: %w", h.Name, err), hint.Of(err))
 	}
 	o.Status, o.Reason = status, rep.Exit.Reason
 	o.Stdout, o.Stderr, o.Changes = out.sum.Sum(), errs.sum.Sum(), rep.Changes.Digest

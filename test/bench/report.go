@@ -86,7 +86,7 @@ func (r Report) writeMarkdown(w io.Writer) error {
 			seconds(x.Native.Median), seconds(x.Wall.Median), ratioText(x.Ratio), ratioText(x.NetRatio), ratioText(x.CPU), target)
 	}
 	if len(r.Imports) > 0 {
-		b.WriteString("\n| MB/s | sha256, one thread | write, fsync | import | import again |\n| --- | ---: | ---: | ---: | ---: |\n")
+		b.WriteString("\n| MB/s, CPU time | sha256, one thread | tar -x, syncfs | import | import again |\n| --- | ---: | ---: | ---: | ---: |\n")
 		for _, x := range r.Imports {
 			if x.Error != "" {
 				fmt.Fprintf(&b, "| %s | failed: %s | | | |\n", x.Name, x.Error)
@@ -113,9 +113,10 @@ func ratioText(s spread) string {
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", s.Median, s.Min, s.Max)
 }
 
-// rate is MB per second, of the median, the slowest and the fastest round.
-func rate(mb int, s spread) string {
-	return fmt.Sprintf("%.0f (%.0f-%.0f)", float64(mb)/s.Median, float64(mb)/s.Max, float64(mb)/s.Min)
+// rate is MB per second, of the median, the slowest and the fastest round, and the CPU
+// time of the median.
+func rate(mb int, p passes) string {
+	return fmt.Sprintf("%.0f (%.0f-%.0f), %.2f s", float64(mb)/p.Wall.Median, float64(mb)/p.Wall.Max, float64(mb)/p.Wall.Min, p.CPU.Median)
 }
 
 func seconds(s float64) string {

@@ -36,11 +36,12 @@ func TestRow(t *testing.T) {
 
 func TestImportRow(t *testing.T) {
 	var b strings.Builder
-	row := ImportRow{Name: "i", MB: 100, Hash: spread{1, 0.5, 2}, Write: spread{2, 2, 2}, Import: spread{4, 2, 5}, Again: spread{1, 1, 1}}
+	row := ImportRow{Name: "i", MB: 100, Hash: passes{spread{1, 0.5, 2}, spread{1, 1, 1}}, Write: passes{spread{2, 2, 2}, spread{3, 3, 4}},
+		Import: passes{spread{4, 2, 5}, spread{0.5, 0, 1}}, Again: passes{spread{1, 1, 1}, spread{2, 2, 2}}}
 	if err := (Report{Imports: []ImportRow{row}}).writeMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	if want := "| i | 100 (50-200) | 50 (50-50) | 25 (20-50) | 100 (100-100) |"; !strings.Contains(b.String(), want) {
+	if want := "| i | 100 (50-200), 1.00 s | 50 (50-50), 3.00 s | 25 (20-50), 0.50 s | 100 (100-100), 2.00 s |"; !strings.Contains(b.String(), want) {
 		t.Errorf("got\n%s\nwant a line\n%s", b.String(), want)
 	}
 }
