@@ -122,6 +122,9 @@ func SerialIno(volume int, serial uint32) uint64 {
 type StaticTree struct {
 	Name  string
 	Files []StaticFile
+	// Lines are more files, each a line "path=content" with its newline: a short way
+	// for hundreds of settings. They have mode 0644.
+	Lines string
 }
 
 // nameMax is the longest file name.

@@ -10,11 +10,16 @@ import (
 // staticDir is a directory of a static tree. Its entries become nodes when somebody
 // asks for them: a run looks at a few of some 600 files.
 type staticDir struct {
-	files []StaticFile // of the whole tree; paths are clean and relative
-	base  uint64       // of inode numbers
-	path  string       // of the directory in the tree: "" or "sys/kernel/"
+	tree  *staticTree
+	path  string // of the directory in the tree: "" or "sys/kernel/"
 	depth uint64
 	all   bool // every entry has its node
+}
+
+type staticTree struct {
+	files []StaticFile // paths are clean and relative
+	lines string       // StaticTree.Lines behind a newline; they come after files
+	base  uint64       // of inode numbers
 }
 
 // buildStatic makes one tree beside the guest's. An inode number is the position in
@@ -30,10 +35,10 @@ func (f *fsys) buildStatic(i int, t StaticTree) error {
 			return fmt.Errorf("detfs: file %q of static tree %s: %w", p.Path, t.Name, syscall.EINVAL)
 		}
 	}
-	base := staticIno | uint64(i)<<32
-	top := f.addStatic(f.root, syscall.S_IFDIR|0o555, base)
+	tree := &staticTree{files: t.Files, lines: "\n" + t.Lines, base: staticIno | uint64(i)<<32}
+	top := f.addStatic(f.root, syscall.S_IFDIR|0o555, tree.base)
 	top.dir.parent = top
-	top.dir.static = &staticDir{files: t.Files, base: base}
+	top.dir.static = &staticDir{tree: tree}
 	f.setStart(f.root, t.Name, top)
 	return nil
 }
@@ -53,8 +58,9 @@ func (f *fsys) addStatic(d *node, mode uint32, ino uint64) *node {
 
 // staticEntry is where in the list a name of a directory comes from.
 type staticEntry struct {
-	file  int // the last file with that path, or -1
-	below int // the first file below it, or -1
+	file  int    // the last file with that path, or -1
+	below int    // the first file below it, or -1
+	text  string // content of a file that is a line
 }
 
 // note adds the i-th file, whose path from that of the name on is rest.
@@ -68,17 +74,37 @@ func (e *staticEntry) note(i int, rest string) {
 
 // expand makes the node of name in d; nil if there is none.
 func (f *fsys) expand(d *node, name string) *node {
-	s, e := d.dir.static, staticEntry{-1, -1}
-	path := s.path + name
-	for i := range s.files {
-		if rest, ok := strings.CutPrefix(s.files[i].Path, path); ok {
-			e.note(i, rest)
-		}
-	}
+	e := d.dir.static.tree.find(d.dir.static.path + name)
 	if e.file < 0 && e.below < 0 {
 		return nil
 	}
 	return f.expandEntry(d, name, e)
+}
+
+// find looks for a path.
+func (t *staticTree) find(path string) staticEntry {
+	e := staticEntry{file: -1, below: -1}
+	for i := range t.files {
+		if rest, ok := strings.CutPrefix(t.files[i].Path, path); ok {
+			e.note(i, rest)
+		}
+	}
+	for at := 0; e.below < 0; {
+		i := strings.Index(t.lines[at:], "\n"+path)
+		if i < 0 {
+			break
+		}
+		at += i + 1
+		line, _, _ := strings.Cut(t.lines[at:], "\n")
+		p, text, ok := strings.Cut(line, "=")
+		if rest, below := strings.CutPrefix(p, path); ok && below {
+			n := len(t.files) + strings.Count(t.lines[:at], "\n") - 1
+			if e.note(n, rest); rest == "" {
+				e.text = text + "\n"
+			}
+		}
+	}
+	return e
 }
 
 // expandAll makes the nodes of all entries of d.
@@ -90,18 +116,30 @@ func (f *fsys) expandAll(d *node) {
 	s.all = true
 	var names []string // in the order of the list: maps have none
 	entries := map[string]*staticEntry{}
-	for i := range s.files {
-		rest, ok := strings.CutPrefix(s.files[i].Path, s.path)
+	note := func(i int, path, text string) {
+		rest, ok := strings.CutPrefix(path, s.path)
 		if !ok {
-			continue
+			return
 		}
 		name, _, _ := strings.Cut(rest, "/")
 		e := entries[name]
 		if e == nil {
-			e = &staticEntry{-1, -1}
+			e = &staticEntry{file: -1, below: -1}
 			names, entries[name] = append(names, name), e
 		}
-		e.note(i, rest[len(name):])
+		if e.note(i, rest[len(name):]); name == rest {
+			e.text = text
+		}
+	}
+	for i := range s.tree.files {
+		note(i, s.tree.files[i].Path, "")
+	}
+	i := len(s.tree.files)
+	for line := range strings.SplitSeq(s.tree.lines[1:], "\n") {
+		if path, text, ok := strings.Cut(line, "="); ok {
+			note(i, path, text+"\n")
+		}
+		i++
 	}
 	for _, name := range names {
 		if _, have := d.dir.children[name]; !have {
@@ -113,16 +151,22 @@ func (f *fsys) expandAll(d *node) {
 func (f *fsys) expandEntry(d *node, name string, e staticEntry) *node {
 	const spacing = 20 // bits of positions; above them is the depth of directories
 	s := d.dir.static
+	var file StaticFile
+	if e.file >= len(s.tree.files) {
+		file = StaticFile{Mode: 0o644, Content: []byte(e.text)}
+	} else if e.file >= 0 {
+		file = s.tree.files[e.file]
+	}
 	var n *node
-	if e.below < 0 && !s.files[e.file].Dir {
-		n = f.expandFile(d, &s.files[e.file], s.base|uint64(e.file)+1)
+	if e.below < 0 && !file.Dir {
+		n = f.expandFile(d, &file, s.tree.base|uint64(e.file)+1)
 	} else {
 		mode, at := uint32(0o755), uint64(e.below)
-		if e.file >= 0 && s.files[e.file].Dir {
-			mode, at = s.files[e.file].Mode&0o7777, uint64(e.file)
+		if file.Dir {
+			mode, at = file.Mode&0o7777, uint64(e.file)
 		}
-		n = f.addStatic(d, syscall.S_IFDIR|mode, s.base|(s.depth+1)<<spacing|at+1)
-		n.dir.static = &staticDir{files: s.files, base: s.base, path: s.path + name + "/", depth: s.depth + 1}
+		n = f.addStatic(d, syscall.S_IFDIR|mode, s.tree.base|(s.depth+1)<<spacing|at+1)
+		n.dir.static = &staticDir{tree: s.tree, path: s.path + name + "/", depth: s.depth + 1}
 	}
 	f.setStart(d, name, n)
 	return n

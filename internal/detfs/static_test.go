@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// staticTree has a directory that only paths imply, one with a mode of its own, one
+// staticConfig has a directory that only paths imply, one with a mode of its own, one
 // that is both, and a name that begins like another.
-func staticTree() Config {
+func staticConfig() Config {
 	return Config{Static: []StaticTree{{Name: "proc", Files: []StaticFile{
 		{Path: "version", Mode: 0o444, Content: []byte("v\n")},
 		{Path: "/sys/kernel/x", Mode: 0o644, Content: []byte("1\n")},
@@ -19,7 +19,7 @@ func staticTree() Config {
 		{Path: "fs", Dir: true, Mode: 0o555},
 		{Path: "mounts", Link: true, Content: []byte("self/mounts")},
 		{Path: "sys/serial", Mode: 0o444, Serial: 7},
-	}}}}
+	}, Lines: "sys/kernel/first=a=b\nsys/kernel/randomize=2\nsys/net/core/somaxconn=4096\nsys/net/core/somaxconn2=\n"}}}
 }
 
 // static is the node of a path in the tree, which is looked up or, with list, found in
@@ -56,10 +56,11 @@ func TestStaticTree(t *testing.T) {
 	}
 	paths := []string{
 		"", "version", "sys", "sys/kernel", "sys/kernel/x", "sys/kernelx", "sys/kernelx/y", "sys/kernel/random",
-		"sys/kernel/random/uuid", "fs", "mounts", "sys/serial",
+		"sys/kernel/random/uuid", "fs", "mounts", "sys/serial", "sys/kernel/first", "sys/kernel/randomize",
+		"sys/net", "sys/net/core", "sys/net/core/somaxconn", "sys/net/core/somaxconn2",
 	}
 	read := func(list, backwards bool) map[string]file {
-		tt := newTree(t, staticTree())
+		tt := newTree(t, staticConfig())
 		seen := map[string]file{}
 		order := slices.Clone(paths)
 		if backwards {
@@ -80,7 +81,7 @@ func TestStaticTree(t *testing.T) {
 		for _, e := range l {
 			names = append(names, e.name)
 		}
-		if !slices.Equal(names, []string{"kernel", "kernelx", "serial"}) {
+		if !slices.Equal(names, []string{"kernel", "kernelx", "net", "serial"}) {
 			t.Errorf("listing of sys: %q", names)
 		}
 		if tt.static("sys/hidden", false).size != 0 {
@@ -107,7 +108,9 @@ func TestStaticTree(t *testing.T) {
 		{"", syscall.S_IFDIR | 0o555, dirSize}, {"version", syscall.S_IFREG | 0o444, 2},
 		{"sys", syscall.S_IFDIR | 0o755, dirSize}, {"sys/kernel", syscall.S_IFDIR | 0o511, dirSize},
 		{"sys/kernelx/y", syscall.S_IFREG | 0o400, 0}, {"fs", syscall.S_IFDIR | 0o555, dirSize},
-		{"mounts", syscall.S_IFLNK | 0o777, 11},
+		{"mounts", syscall.S_IFLNK | 0o777, 11}, {"sys/net/core", syscall.S_IFDIR | 0o755, dirSize},
+		{"sys/kernel/first", syscall.S_IFREG | 0o644, 4}, {"sys/net/core/somaxconn", syscall.S_IFREG | 0o644, 5},
+		{"sys/net/core/somaxconn2", syscall.S_IFREG | 0o644, 1},
 	} {
 		if got := want[c.path]; got.mode != c.mode || got.size != c.size {
 			t.Errorf("%s: mode %o, size %d", c.path, got.mode, got.size)
@@ -124,8 +127,8 @@ func TestStaticTree(t *testing.T) {
 			}
 		}
 	}
-	tt := newTree(t, staticTree())
-	for _, c := range [][2]string{{"", "sy"}, {"sys", "kern"}, {"sys", "kernelxy"}, {"sys/kernel", "version"}, {"fs", "x"}} {
+	tt := newTree(t, staticConfig())
+	for _, c := range [][2]string{{"", "sy"}, {"sys", "kern"}, {"sys", "kernelxy"}, {"sys/kernel", "version"}, {"fs", "x"}, {"sys/net/core", "somaxcon"}, {"sys", "ne"}} {
 		if n, errno := tt.lookup(tt.static(c[0], false), []byte(c[1])); errno != syscall.ENOENT {
 			t.Errorf("%q in %q: %v, %v", c[1], c[0], n, errno)
 		}

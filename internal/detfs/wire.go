@@ -178,6 +178,7 @@ func (g *Config) code(c *coder) {
 	list(c, &g.Static, func(c *coder, t *StaticTree) {
 		text(c, &t.Name)
 		files(c, &t.Files)
+		text(c, &t.Lines)
 	})
 	number(c, &g.Epoch)
 	number(c, &g.MaxBytes)

@@ -29,9 +29,17 @@ func ProcBind() []string {
 // Normaliser.
 func ProcKeep() []string { return []string{"sys/kernel/random/uuid"} }
 
-// Proc is the tree that ProcBind binds over procfs. It has every name of
+// ProcTree is the tree that ProcBind binds over procfs. It has every name of
 // ProcBind, also those that few kernels have; they are empty then.
-func Proc(m machine.Machine) []detfs.StaticFile {
+func ProcTree(m machine.Machine) detfs.StaticTree {
+	return detfs.StaticTree{Name: "proc", Files: procFiles(m), Lines: sysctls(m)}
+}
+
+// Proc is the same tree as files alone.
+func Proc(m machine.Machine) []detfs.StaticFile { return append(procFiles(m), sysctlFiles(m)...) }
+
+// procFiles are all but those below sys.
+func procFiles(m machine.Machine) []detfs.StaticFile {
 	out := []detfs.StaticFile{
 		file("buddyinfo", "Node 0, zone   Normal      0      0      0      0      0      0      0      0      0      0 "+
 			padLeft(strconv.FormatUint(m.MemTotal/m.PageSize>>10, 10), 6)+" \n"),
@@ -83,7 +91,6 @@ func Proc(m machine.Machine) []detfs.StaticFile {
 	for _, name := range ProcBind() {
 		switch name {
 		case "sys":
-			out = append(out, sysctls(m)...)
 		case "acpi", "asound", "driver", "dynamic_debug", "fs", "irq", "scsi", "xen":
 			out = append(out, dir(name))
 		default:

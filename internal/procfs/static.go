@@ -41,11 +41,10 @@ var sysctlText string
 //go:embed data/vmstat.txt
 var vmstatNames string
 
-// sysctls are the files below /proc/sys. data/sysctl.txt holds a line
-// "sys/path=value" each; words in braces are the machine's. Every run makes all of
-// them, so they share the memory of one text.
-func sysctls(m machine.Machine) []detfs.StaticFile {
-	text := strings.NewReplacer(
+// sysctls are the files below /proc/sys, a line "sys/path=value" for each, with
+// the words in braces of data/sysctl.txt replaced by the machine's.
+func sysctls(m machine.Machine) string {
+	return strings.NewReplacer(
 		"{HOSTNAME}", m.Hostname,
 		"{DOMAINNAME}", m.Domainname,
 		"{RELEASE}", m.Release,
@@ -55,18 +54,14 @@ func sysctls(m machine.Machine) []detfs.StaticFile {
 		"{BOOT_ID}", m.BootID,
 		"{UUID}", m.BootID, // the kernel's file lies over it, see ProcKeep
 	).Replace(sysctlText)
-	content := []byte(text)
-	out := make([]detfs.StaticFile, 0, strings.Count(text, "\n"))
-	for at := 0; at < len(text); {
-		end := at + strings.IndexByte(text[at:], '\n') + 1
-		if end == at {
-			end = len(text)
+}
+
+// sysctlFiles are the same as files.
+func sysctlFiles(m machine.Machine) (out []detfs.StaticFile) {
+	for line := range strings.Lines(sysctls(m)) {
+		if path, v, ok := strings.Cut(line, "="); ok {
+			out = append(out, detfs.StaticFile{Path: path, Mode: 0o644, Content: []byte(v)})
 		}
-		if path, _, ok := strings.Cut(text[at:end], "="); ok {
-			v := at + len(path) + 1
-			out = append(out, detfs.StaticFile{Path: path, Mode: 0o644, Content: content[v:end:end]})
-		}
-		at = end
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 func (c *container) fsConfig() detfs.Config {
 	s := &c.spec
 	proc, sys := c.machineFiles()
+	sys.Files = append(sys.Files, regionFile())
 	cfg := detfs.Config{
 		Epoch:    s.EpochNS,
 		StateDir: s.StateDir,
@@ -26,11 +27,8 @@ func (c *container) fsConfig() detfs.Config {
 		Resume:   s.resumed().Changes,
 		Mounts:   []detfs.Mount{{Guest: "/", Ref: s.Image, Store: s.Store, Label: "image"}},
 		Dirs:     append(baseDirs(s.Workdir), ownDirs(s.Own)...),
-		Static: []detfs.StaticTree{
-			{Name: "proc", Files: proc},
-			{Name: "sys", Files: append(sys, regionFile())},
-		},
-		Files: append(c.etcFiles(), deviceFiles()...),
+		Static:   []detfs.StaticTree{proc, sys},
+		Files:    append(c.etcFiles(), deviceFiles()...),
 	}
 	for i := range cfg.Dirs {
 		for _, in := range s.Inputs {

@@ -63,16 +63,19 @@ func (c *container) closedMachine() machine.Machine {
 // machineFiles are the files of /proc and /sys that tell of the computer. Those
 // whose text changes with what an open door brings in are marked: reading them
 // uses it.
-func (c *container) machineFiles() (proc, sys []detfs.StaticFile) {
-	proc, sys = procfs.Proc(c.mach), procfs.Sys(c.mach)
+func (c *container) machineFiles() (proc, sys detfs.StaticTree) {
+	proc, sys = procfs.ProcTree(c.mach), detfs.StaticTree{Name: "sys", Files: procfs.Sys(c.mach)}
 	mark := func(open bool, name string, change func(*machine.Machine)) {
 		if !open {
 			return
 		}
+		if proc.Lines != "" {
+			proc.Files, proc.Lines = procfs.Proc(c.mach), "" // lines cannot be marked
+		}
 		m := c.mach
 		change(&m)
-		markDoor(proc, procfs.Proc(m), name)
-		markDoor(sys, procfs.Sys(m), name)
+		markDoor(proc.Files, procfs.Proc(m), name)
+		markDoor(sys.Files, procfs.Sys(m), name)
 	}
 	mark(c.open.Machine, door.Machine, func(m *machine.Machine) { m.CPUs++ })
 	mark(c.open.Machine, door.Machine, func(m *machine.Machine) { m.MemTotal += 1 << 40 })
