@@ -38,6 +38,7 @@ type Socket struct {
 	Chosen        bool           // bound by bind(2)
 
 	NoRead, NoWrite bool       // shutdown(2)
+	Fin, Deaf       bool       // TCP: of which the peer knows
 	Err             unix.Errno // SO_ERROR
 	opts            options
 
@@ -134,7 +135,7 @@ func (s *Socket) Routable(ip netip.Addr) unix.Errno {
 // options and its port (tcp_disconnect).
 func (s *Socket) Renew() {
 	s.State, s.Err = Idle, 0
-	s.NoRead, s.NoWrite = false, false
+	s.NoRead, s.NoWrite, s.Fin, s.Deaf = false, false, false, false
 }
 
 // Shut reports that shutdown(2) has ended both directions.

@@ -49,8 +49,9 @@ func (k *Kernel) settle(f *file, s *inet.Socket) {
 	}
 }
 
-// sendDatagram delivers p from s, as the sender of t.
-func (k *Kernel) sendDatagram(t *Task, f *file, s *inet.Socket, p []byte, to netip.AddrPort) unix.Errno {
+// sendDatagram delivers the n bytes that fetch reads from s, as the sender of t. They are
+// looked at last.
+func (k *Kernel) sendDatagram(t *Task, f *file, s *inet.Socket, n int, fetch func() ([]byte, unix.Errno), to netip.AddrPort) unix.Errno {
 	if e := k.inet.AutoBind(s); e != 0 {
 		return e
 	}
@@ -80,7 +81,11 @@ func (k *Kernel) sendDatagram(t *Task, f *file, s *inet.Socket, p []byte, to net
 	if !dst.IsValid() {
 		return unix.EDESTADDRREQ
 	}
-	if e := s.CheckSize(len(p), dst.Addr()); e != 0 {
+	if e := s.CheckSize(n, dst.Addr()); e != 0 {
+		return e
+	}
+	p, e := fetch()
+	if e != 0 {
 		return e
 	}
 	src := s.Local
@@ -161,15 +166,22 @@ func (k *Kernel) sendOne(t *Task, f *file, s *inet.Socket, m sockMsg) (int, unix
 	if n > 1<<20 {
 		return 0, unix.EMSGSIZE
 	}
-	p := make([]byte, 0, n)
-	for _, x := range m.v {
-		b := make([]byte, x.len)
-		if len(b) > 0 && !t.read(x.base, b) {
-			return 0, unix.EFAULT
+	fetch := func() ([]byte, unix.Errno) {
+		p := make([]byte, 0, n)
+		for _, x := range m.v {
+			b := make([]byte, x.len)
+			if len(b) > 0 && !t.read(x.base, b) {
+				return nil, unix.EFAULT
+			}
+			p = append(p, b...)
 		}
-		p = append(p, b...)
+		return p, 0
 	}
 	if s.Family == unix.AF_NETLINK {
+		p, e := fetch()
+		if e != 0 {
+			return 0, e
+		}
 		return len(p), k.sendNetlink(f, s, p)
 	}
 	var to netip.AddrPort
@@ -189,5 +201,5 @@ func (k *Kernel) sendOne(t *Task, f *file, s *inet.Socket, m sockMsg) (int, unix
 			return 0, e
 		}
 	}
-	return len(p), k.sendDatagram(t, f, s, p, to)
+	return int(n), k.sendDatagram(t, f, s, int(n), fetch, to)
 }

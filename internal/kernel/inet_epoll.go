@@ -84,14 +84,15 @@ func (k *Kernel) epollInet(t *Task, f *file) []inetEntry {
 
 // look asks for events of the file, of which g is a duplicate.
 func (e *inetEntry) look(g *file, events int16) {
-	got, errno := pollOne(g.fd, events)
+	got, errno := pollInet(g.fd, e.s, events)
 	if errno != 0 {
 		got = unix.POLLERR
 	}
-	e.native = uint32(uint16(got))
-	if e.told = e.native; e.s != nil {
-		e.told = uint32(uint16(inetEvents(e.s, got))) & uint32(uint16(events)|unix.POLLERR|unix.POLLHUP)
+	told, asked := got, events|unix.POLLERR|unix.POLLHUP
+	if e.s != nil {
+		told = inetEvents(e.s, got)
 	}
+	e.native, e.told = uint32(uint16(got&asked)), uint32(uint16(told&asked))
 }
 
 // putEpoll changes what epoll_wait(2) has said of internet sockets: events of others get

@@ -16,7 +16,12 @@ type sockMsg struct {
 func (t *Task) message(hdr uint64) (sockMsg, unix.Errno) {
 	switch t.callNr {
 	case unix.SYS_SENDTO:
-		return sockMsg{v: []iov{{t.arg(1), t.arg(2)}}, name: t.arg(4), nameLen: uint32(t.arg(5))}, 0
+		m := sockMsg{v: []iov{{t.arg(1), t.arg(2)}}, name: t.arg(4), nameLen: uint32(t.arg(5))}
+		if m.name == 0 {
+			return m, 0
+		}
+		_, e := t.sockaddr(m.name, int(int32(m.nameLen)))
+		return m, e
 	case unix.SYS_RECVFROM:
 		m := sockMsg{v: []iov{{t.arg(1), t.arg(2)}}, name: t.arg(4), nameLenAt: t.arg(5)}
 		if m.name == 0 {
@@ -38,22 +43,33 @@ func (t *Task) message(hdr uint64) (sockMsg, unix.Errno) {
 	return sockMsg{v: v}, e
 }
 
-// msghdr decodes a struct msghdr (recvmsg(2)).
+// msghdr decodes a struct msghdr (recvmsg(2)), looking for what is wrong in the kernel's
+// order (__copy_msghdr in net/socket.c).
 func (t *Task) msghdr(at uint64) (sockMsg, unix.Errno) {
 	var b [56]byte
 	if !t.read(at, b[:]) {
 		return sockMsg{}, unix.EFAULT
 	}
+	m := sockMsg{name: getU64(b[:]), nameLenAt: at + 8, hdr: at, control: getU64(b[32:]), controlLen: getU64(b[40:])}
+	if m.name != 0 {
+		if m.nameLen = getU32(b[8:]); int32(m.nameLen) < 0 {
+			return m, unix.EINVAL
+		}
+		const storage = 128 // struct sockaddr_storage
+		m.nameLen = min(m.nameLen, storage)
+		if t.callNr == unix.SYS_SENDMSG || t.callNr == unix.SYS_SENDMMSG {
+			if _, e := t.sockaddr(m.name, int(m.nameLen)); e != 0 {
+				return m, e
+			}
+		}
+	}
 	n := getU64(b[24:])
 	if n > 1024 {
-		return sockMsg{}, unix.EMSGSIZE
+		return m, unix.EMSGSIZE
 	}
-	v, e := t.iovecs(getU64(b[16:]), int(n))
-	if int32(getU32(b[8:])) < 0 {
-		e = unix.EINVAL
-	}
-	return sockMsg{v: v, name: getU64(b[:]), nameLen: getU32(b[8:]), nameLenAt: at + 8, hdr: at,
-		control: getU64(b[32:]), controlLen: getU64(b[40:])}, e
+	var e unix.Errno
+	m.v, e = t.iovecs(getU64(b[16:]), int(n))
+	return m, e
 }
 
 // putName writes the address of a message's sender.

@@ -23,7 +23,7 @@ func tcpEvents(s *inet.Socket, got int16) int16 {
 	case inet.Ended: // tcp_disconnect() has made it new
 		return unix.POLLHUP | unix.POLLOUT | pollWrNorm
 	case inet.Refused, inet.Broken: // both directions have ended (tcp_done)
-		got |= over
+		got = got&^unix.POLLERR | over
 	case inet.Connected, inet.Connecting:
 		// A unix socket hangs up when its peer closes. TCP learns no more of that than
 		// of shutdown(SHUT_WR), the end of what comes in, and hangs up when both
@@ -34,6 +34,9 @@ func tcpEvents(s *inet.Socket, got int16) int16 {
 			got |= over | unix.POLLERR
 		case !s.NoWrite:
 			got &^= unix.POLLHUP
+		}
+		if s.NoWrite && got&unix.POLLRDHUP != 0 {
+			got |= unix.POLLHUP
 		}
 	}
 	if s.Err != 0 {
@@ -82,14 +85,23 @@ func (k *Kernel) pollEvents(f *file, events int16) (told int16, seems bool) {
 	if s != nil && s.Stream() {
 		asked &^= pollWrBand
 	}
-	got, e := pollOne(f.fd, asked)
+	got, e := pollInet(f.fd, s, asked)
 	if e != 0 {
 		return unix.POLLNVAL, true
 	}
 	if told = got; s != nil {
 		told = inetEvents(s, got) & (events | unix.POLLERR | unix.POLLHUP)
 	}
-	return told, got != 0
+	return told, got&(asked|unix.POLLERR|unix.POLLHUP) != 0
+}
+
+// pollInet is pollOne for what inetEvents looks at: of one that does not write, whether
+// the peer has ended, too.
+func pollInet(fd int, s *inet.Socket, events int16) (int16, unix.Errno) {
+	if s != nil && s.Stream() && s.NoWrite {
+		events |= unix.POLLRDHUP
+	}
+	return pollOne(fd, events)
 }
 
 // asInet changes what poll(2) or select(2), which v lets the kernel do, will say of the

@@ -35,10 +35,13 @@ func (k *Kernel) sysRecvDatagram(t *Task, f *file, s *inet.Socket, flags uint64)
 		}
 		return k.awaitDatagram(t, f, s, block)
 	}
-	if wrong != 0 {
-		return t.fail(wrong)
+	if wrong != 0 { // where the name goes, after the datagram was taken
+		m.name = 0
 	}
 	n, e := k.recvOne(t, f, s, &m, flags)
+	if e == 0 {
+		e = wrong
+	}
 	if e != 0 {
 		return t.fail(e)
 	}
@@ -95,7 +98,10 @@ func (k *Kernel) recvMany(t *Task, f *file, s *inet.Socket, flags uint64, block 
 			e = unix.EFAULT
 		}
 		if e != 0 {
-			if t.partial > 0 {
+			if t.partial > 0 { // the next call learns of it
+				s.Err = e
+				k.inet.Change(s)
+				k.settle(f, s)
 				return t.done(t.partial)
 			}
 			return t.fail(e)
@@ -115,9 +121,14 @@ func (k *Kernel) recvMany(t *Task, f *file, s *inet.Socket, flags uint64, block 
 	return k.awaitDatagram(t, f, s, block)
 }
 
-// recvOne gives the next datagram to m and returns the length for the caller.
+// recvOne gives the next datagram to m and returns the length for the caller. One that
+// cannot be written there is lost (udp_recvmsg).
 func (k *Kernel) recvOne(t *Task, f *file, s *inet.Socket, m *sockMsg, flags uint64) (int, unix.Errno) {
 	d, _ := s.Peek()
+	if flags&unix.MSG_PEEK == 0 {
+		s.Pop()
+		k.settle(f, s)
+	}
 	var out uint32
 	n, ok := t.scatter(m.v, d.Data)
 	if !ok && len(d.Data) > 0 {
@@ -137,10 +148,6 @@ func (k *Kernel) recvOne(t *Task, f *file, s *inet.Socket, m *sockMsg, flags uin
 	}
 	if !t.putName(m, from) || !t.putControl(m, control, out) {
 		return 0, unix.EFAULT
-	}
-	if flags&unix.MSG_PEEK == 0 {
-		s.Pop()
-		k.settle(f, s)
 	}
 	return n, 0
 }

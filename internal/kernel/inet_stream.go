@@ -54,7 +54,7 @@ func noteReset(f *file, s *inet.Socket) {
 		case p[0].Revents&unix.POLLHUP == 0:
 		case s.Peer != nil && s.Peer.Abortive && !s.Peer.Shut():
 			s.Break()
-		case s.NoWrite && !s.NoRead:
+		case s.Fin && !s.Deaf: // else the unix socket has hung up by itself
 			s.State = inet.Broken // both have ended it
 		}
 		return
@@ -103,37 +103,51 @@ func (k *Kernel) recvStream(t *Task, f *file, s *inet.Socket, flags uint64) (v v
 	return pass, false
 }
 
-// withoutName makes a receiving call on a TCP socket leave the sender's
-// address empty, as TCP does.
-func (k *Kernel) withoutName(t *Task, v verdict) verdict {
+// withoutName makes recv, a receiving call on a TCP socket, leave the sender's address
+// empty, as TCP does.
+func (k *Kernel) withoutName(t *Task, recv func() verdict) verdict {
 	switch t.callNr {
 	case unix.SYS_RECVFROM:
 		addr, lenp := t.arg(4), t.arg(5)
 		if addr == 0 {
-			return v
+			break
 		}
-		back := t.saveSockaddr(addr, lenp)
-		return t.atEnd(v, func(t *Task) {
-			if t.result() >= 0 {
-				back()
-				t.writeU32(lenp, 0)
+		t.setArg(4, 0)
+		t.setArg(5, 0)
+		t.rewrite()
+		return t.atEnd(recv(), func(t *Task) {
+			t.setArg(4, addr)
+			t.setArg(5, lenp)
+			if t.result() >= 0 { // what is wrong with them is found after the bytes were taken
+				if e := t.putSockaddr(addr, lenp, nil); e != 0 {
+					t.fail(e)
+				}
 			}
+			t.rewrite()
 		})
 	case unix.SYS_RECVMSG:
 		hdr := t.arg(1)
 		addr, ok := t.readU64(hdr)
 		if !ok || addr == 0 {
-			return v
+			break
 		}
 		back := t.saveSockaddr(addr, hdr+8)
-		return t.atEnd(v, func(t *Task) {
+		var b [1]byte
+		nowhere := !t.read(addr, b[:])
+		if nowhere { // the kernel would fail to write a name
+			t.writeU64(hdr, 0)
+		}
+		return t.atEnd(recv(), func(t *Task) {
+			if nowhere {
+				t.writeU64(hdr, addr)
+			}
 			if t.result() >= 0 {
 				back()
 				t.writeU32(hdr+8, 0)
 			}
 		})
 	}
-	return v
+	return recv()
 }
 
 // readSocket implements read(2) and readv(2) on a socket; it consumes f.

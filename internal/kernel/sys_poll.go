@@ -82,6 +82,9 @@ func (k *Kernel) pollWait(t *Task, s *pollSpec) verdict {
 			w.quiet = true
 			if s.Stream() {
 				events &^= pollWrBand
+				if s.NoWrite { // whose hanging up is the peer's end
+					events |= unix.POLLRDHUP
+				}
 			}
 		}
 		if seems { // it would be told at once, again and again

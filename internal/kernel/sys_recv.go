@@ -27,11 +27,17 @@ func sysRecv(k *Kernel, t *Task) verdict {
 		defer f.close()
 		return k.sysRecvDatagram(t, &f, s, flags)
 	}
+	if t.callNr == unix.SYS_RECVMSG {
+		if _, e := t.msghdr(t.arg(1)); e != 0 {
+			f.close()
+			return t.fail(e)
+		}
+	}
 	if v, ok := k.recvStream(t, &f, s, flags); ok {
 		f.close()
 		return v
 	}
-	return k.withoutName(t, k.recv(t, &f, fi, false))
+	return k.withoutName(t, func() verdict { return k.recv(t, &f, fi, false) })
 }
 
 // recv receives from a socket whose bytes are the kernel's. It consumes f; fi

@@ -19,6 +19,12 @@ func sysSend(k *Kernel, t *Task) verdict {
 			defer f.close()
 			return k.sysSendDatagram(t, &f, s)
 		}
+		if t.partial == 0 && t.callNr != unix.SYS_SENDMMSG {
+			if _, e := t.message(t.arg(1)); e != 0 {
+				f.close()
+				return t.fail(e)
+			}
+		}
 		if t.partial == 0 && (t.callNr != unix.SYS_SENDMMSG || t.intArg(2) != 0) {
 			if v, ok := k.sendStream(t, &f, s, t.messageLen(), t.arg(fi)); ok {
 				f.close()

@@ -14,6 +14,7 @@ import (
 type shmSegment struct {
 	id                  int
 	atime, dtime, ctime int64 // s
+	removed             bool  // and to be forgotten with its last mapping
 }
 
 // shmAttach is a segment in an address space. A mapping that goes by munmap(2)
@@ -56,7 +57,14 @@ func sysShmget(k *Kernel, t *Task) verdict {
 	t.onExit = func(t *Task) {
 		t.regs = withResult(t.regs, &entry, t.result())
 		t.rewrite()
-		if id := int(t.result()); id >= 0 && k.shmSegment(id) == nil {
+		id := int(t.result())
+		if id < 0 {
+			return
+		}
+		if s := k.shmSegment(id); s != nil && s.removed { // which munmap(2) or mmap(2) has ended since
+			k.shmForget(s)
+		}
+		if k.shmSegment(id) == nil {
 			k.shms = append(k.shms, &shmSegment{id: id, ctime: k.seconds()})
 		}
 	}
@@ -95,6 +103,18 @@ func (k *Kernel) shmDetach(gone func(shmAttach) bool) {
 		}
 		return false
 	})
+	k.shms = slices.DeleteFunc(k.shms, func(s *shmSegment) bool { return s.removed && !k.shmUsed(s) })
+}
+
+// shmUsed reports that s may be attached somewhere.
+func (k *Kernel) shmUsed(s *shmSegment) bool {
+	return slices.ContainsFunc(k.shmAttached, func(a shmAttach) bool { return a.seg == s })
+}
+
+// shmForget forgets s.
+func (k *Kernel) shmForget(s *shmSegment) {
+	k.shms = slices.DeleteFunc(k.shms, func(o *shmSegment) bool { return o == s })
+	k.shmAttached = slices.DeleteFunc(k.shmAttached, func(a shmAttach) bool { return a.seg == s })
 }
 
 // shmFork is the birth of an address space: it has its parent's segments.
@@ -148,8 +168,12 @@ func sysShmctl(k *Kernel, t *Task) verdict {
 		switch cmd {
 		case ipcRmid:
 			// While it is attached, an id of a removed segment can still be
-			// asked for; shmget(2) gives the number again at the earliest
-			// when 65535 rounds are over.
+			// asked for.
+			if s := k.shmSegment(id); s != nil {
+				if s.removed = true; !k.shmUsed(s) {
+					k.shmForget(s)
+				}
+			}
 			return
 		case ipcSet:
 			if s := k.shmSegment(id); s != nil {

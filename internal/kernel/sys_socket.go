@@ -302,6 +302,7 @@ func sysShutdown(k *Kernel, t *Task) verdict {
 	default:
 		// Reading on is possible after SHUT_RDWR as long as something is there;
 		// a peer of TCP finds out when it writes.
+		s.Fin, s.Deaf = true, s.Deaf || how == unix.SHUT_RDWR
 		_ = unix.Shutdown(f.fd, how)
 	}
 	return t.done(0)

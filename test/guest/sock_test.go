@@ -9,7 +9,7 @@ func TestSocketWaits(t *testing.T) { sameAsNative(t, "sock_wait") }
 // TCP, UDP and the netlink and ioctl requests about interfaces: what the
 // kernel's loopback says, where that is determined.
 func TestInet(t *testing.T) {
-	for _, name := range []string{"inet_tcp", "inet_udp", "inet_share"} {
+	for _, name := range []string{"inet_tcp", "inet_udp", "inet_share", "inet_wrong"} {
 		t.Run(name, func(t *testing.T) { sameAsNative(t, name) })
 	}
 }
