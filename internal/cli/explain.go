@@ -110,7 +110,7 @@ func (e *explainFlags) check(fs *pflag.FlagSet, flags settings.Flags) error {
 }
 
 func (a App) explain(cmd *cobra.Command, flags settings.Flags, e explainFlags, args []string) (status int, err error) {
-	if err := errors.Join(e.check(cmd.Flags(), flags), e.sources(&flags)); err != nil {
+	if err := errors.Join(e.check(cmd.Flags(), flags), e.sources(&flags), settings.CheckPlace("--html", e.html, a.Host)); err != nil {
 		return exitTrouble, err
 	}
 	if e.options.Seed, err = settings.ParseSeed("--vary-seed", flags.VarySeed); err != nil {

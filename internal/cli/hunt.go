@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -76,7 +77,7 @@ func unusedByHunt() []string {
 }
 
 func (a App) hunt(cmd *cobra.Command, flags settings.Flags, h huntFlags, args []string) (status int, err error) {
-	if err := h.check(cmd.Flags(), flags); err != nil {
+	if err := cmp.Or(h.check(cmd.Flags(), flags), settings.CheckPlace("--junit", h.junit, a.Host), settings.CheckPlace("--save-schedule", flags.SaveSchedule, a.Host)); err != nil {
 		return run.ExitFailure, err
 	}
 	t, err := a.trials(cmd, flags, buildOf{}, args)

@@ -170,6 +170,9 @@ func (a App) checkVerify(fs *pflag.FlagSet, flags settings.Flags, v verifyFlags)
 	case v.diffoscope && v.json:
 		return errors.New("--diffoscope and --json: one of them")
 	}
+	if err := settings.CheckPlace("--junit", v.junit, a.Host); err != nil {
+		return err
+	}
 	if v.against != "" {
 		if _, err := os.Stat(a.hostPath(v.against)); err != nil {
 			return hint.With(fmt.Errorf("--against: %w", err), "a file, a directory or a .buildinfo that was built elsewhere")

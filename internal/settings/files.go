@@ -46,10 +46,7 @@ func written(flag, name string, host Host) (string, error) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return "", hint.With(fmt.Errorf("%s %s: no such directory", flag, name), "make it first")
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return "", fmt.Errorf("%s %s: is a directory", flag, name)
-	}
-	return path, nil
+	return path, CheckPlace(flag, name, host)
 }
 
 // readSchedule reads what --schedule names.

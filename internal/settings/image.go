@@ -126,6 +126,9 @@ func setImagePath(s *run.Spec, kind, name string, host Host) error {
 	case err != nil:
 		return hint.With(fmt.Errorf("image %s: %w", name, reason(err)), imageAdvice)
 	case info.IsDir() && kind != "tar":
+		if err := unix.Faccessat(unix.AT_FDCWD, full, unix.R_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+			return fmt.Errorf("image %s: %w", name, err)
+		}
 		s.Image = "dir:" + full
 	case info.Mode().IsRegular() && kind != "dir":
 		s.Image = "tar:" + full

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"dettrace/internal/hint"
 	"dettrace/internal/output"
 	"dettrace/internal/run"
@@ -145,18 +147,47 @@ func checkTarget(out run.Output, force bool) error {
 	} else if err == nil && !force {
 		return hint.With(fmt.Errorf("output %s: already exists", out.Host), "--force replaces it")
 	}
-	parent := filepath.Dir(out.Host)
-	for {
-		info, err := os.Stat(parent)
-		if err == nil && info.IsDir() {
-			return nil
-		}
-		if err == nil {
-			return fmt.Errorf("output %s: %s is not a directory", out.Host, parent)
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("output %s: %w", out.Host, reason(err))
-		}
-		parent = filepath.Dir(parent)
+	place := filepath.Dir(out.Host)
+	if output.HasGlob(out.Guest) {
+		place = out.Host
 	}
+	if err := placeable(place); err != nil {
+		return hint.With(fmt.Errorf("output %s: %w", out.Host, err), hint.Of(err))
+	}
+	return nil
+}
+
+// placeable reports why nothing can be made in a directory, or in the nearest one above it
+// that is there: better before a long run than after it.
+func placeable(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("%s is not a directory", dir)
+		case err == nil:
+			if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+				return hint.With(err, "the directory "+dir+" must be writable")
+			}
+			return nil
+		case !errors.Is(err, os.ErrNotExist):
+			return reason(err)
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// CheckPlace reports why the file that a flag names could not be written after the runs.
+func CheckPlace(flag, name string, host Host) error {
+	path := hostPath(name, host.Dir)
+	if name == "" || output.Sink(path) {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s %s: is a directory", flag, name)
+	}
+	if err := placeable(filepath.Dir(path)); err != nil {
+		return hint.With(fmt.Errorf("%s %s: %w", flag, name, err), hint.Of(err))
+	}
+	return nil
 }
