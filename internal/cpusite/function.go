@@ -12,29 +12,43 @@ type function struct {
 	addr   uint64 // in memory
 	off    int64  // in the file
 	code   []byte
-	starts []uint64 // bits: where its instructions begin
-	ok     bool     // all of it was decoded
+	starts bitset // where its instructions begin
+	ok     bool   // all of it was decoded
 
 	// What is only known where one of its instructions is to be replaced.
-	insts  []int // offsets of its instructions, and its size
-	kinds  []inst
-	inside map[int]bool // where branches lead
-	jumps  int          // to places that are computed
+	insts  []int32 // offsets of its instructions, and its size
+	tabled []place // instructions that may name a table of places
+	inside bitset  // where branches lead
+	jumps  int     // to places that are computed
 }
+
+// place is an instruction of a function.
+type place struct {
+	at int
+	inst
+}
+
+// bitset has a bit for each byte of a function.
+type bitset []uint64
+
+func newBitset(n int) bitset { return make(bitset, n/64+1) }
+
+func (b bitset) add(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bitset) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
 
 // maxFunction is the size of the largest function that is looked at.
 const maxFunction = 1 << 20
 
 // walk finds where the function's instructions begin.
 func (f *function) walk() {
-	f.starts = make([]uint64, len(f.code)/64+1)
+	f.starts = newBitset(len(f.code))
 	at := 0
 	for at < len(f.code) {
 		in, ok := decode(f.code[at:])
 		if !ok {
 			return
 		}
-		f.starts[at/64] |= 1 << (at % 64)
+		f.starts.add(at)
 		at += in.size
 	}
 	f.ok = true
@@ -42,7 +56,7 @@ func (f *function) walk() {
 
 // start is where the instruction begins that has the byte at i in it.
 func (f *function) start(i int) int {
-	for ; i > 0 && f.starts[i/64]>>(i%64)&1 == 0; i-- {
+	for ; i > 0 && !f.starts.has(i); i-- {
 	}
 	return i
 }
@@ -52,22 +66,25 @@ func (f *function) decode() {
 	if f.insts != nil {
 		return
 	}
-	f.inside = map[int]bool{}
+	f.inside = newBitset(len(f.code))
 	const shortest = 3 // on average
-	f.insts, f.kinds = make([]int, 0, len(f.code)/shortest+1), make([]inst, 0, len(f.code)/shortest)
+	f.insts = make([]int32, 0, len(f.code)/shortest+1)
 	at := 0
 	for at < len(f.code) {
 		in, _ := decode(f.code[at:])
-		f.insts, f.kinds = append(f.insts, at), append(f.kinds, in)
-		if in.branch {
-			f.inside[at+in.target] = true
+		f.insts = append(f.insts, int32(at))
+		if to := at + in.target; in.branch && to >= 0 && to < len(f.code) {
+			f.inside.add(to)
+		}
+		if !in.vectors && in.modrm != 0 && (in.opcode == opcode{0, 0x8d} && in.rip || in.opcode == opcode{0, 0xff}) {
+			f.tabled = append(f.tabled, place{at, in})
 		}
 		if in.opcode == (opcode{0, 0xff}) && !in.vectors && f.code[at+in.modrm]>>3&7 == 4 && !in.rip {
 			f.jumps++ // through a register or a table
 		}
 		at += in.size
 	}
-	f.insts = append(f.insts, at)
+	f.insts = append(f.insts, int32(at))
 	if f.jumps > 0 && f.x != nil {
 		f.tables(f.x, f.addr)
 	}
@@ -79,17 +96,16 @@ func (f *function) decode() {
 // nothing is known.
 func (f *function) tables(x *file, addr uint64) {
 	seen := map[uint64]bool{}
-	for i, in := range f.kinds {
-		at := f.insts[i]
+	for _, in := range f.tabled {
+		at := in.at
 		code := f.code[at : at+in.size]
 		switch {
-		case in.vectors || in.modrm == 0:
-		case in.opcode == opcode{0, 0x8d} && in.rip:
+		case in.opcode == opcode{0, 0x8d}:
 			table := addr + uint64(at+in.size) + uint64(int64(int32(binary.LittleEndian.Uint32(code[in.modrm+1:]))))
 			if !seen[table] && f.table(x, addr, table, 4) {
 				seen[table] = true
 			}
-		case in.opcode == opcode{0, 0xff} && code[in.modrm] == 0x24 && code[in.modrm+1]&7 == 5: // jmp *table(,%reg,8)
+		case code[in.modrm] == 0x24 && code[in.modrm+1]&7 == 5: // jmp *table(,%reg,8)
 			table := uint64(binary.LittleEndian.Uint32(code[in.modrm+2:]))
 			if !seen[table] && f.table(x, addr, table, 8) {
 				seen[table] = true
@@ -116,7 +132,7 @@ func (f *function) table(x *file, addr, table uint64, size int) bool {
 		if to-addr >= uint64(len(f.code)) {
 			break
 		}
-		f.inside[int(to-addr)] = true
+		f.inside.add(int(to - addr))
 	}
 	return n > 1
 }
@@ -142,7 +158,7 @@ func (f *function) site(c Place) (Site, bool) {
 		return Site{}, false
 	}
 	f.decode()
-	i, _ := slices.BinarySearch(f.insts, at)
+	i, _ := slices.BinarySearch(f.insts, int32(at))
 	s := Site{Off: f.off + int64(at), Op: op, Size: in.size, Old: bytes.Clone(f.code[at : at+in.size])}
 	if op == CPUID && in.size == 2 || op == XGETBV && in.size == 3 {
 		f.widen(&s, i)
@@ -161,7 +177,7 @@ func (f *function) widen(s *Site, i int) {
 			if i-before < 0 || i+1+after >= len(f.insts) {
 				continue
 			}
-			from, at, next, to := f.insts[i-before], f.insts[i], f.insts[i+1], f.insts[i+1+after]
+			from, at, next, to := int(f.insts[i-before]), int(f.insts[i]), int(f.insts[i+1]), int(f.insts[i+1+after])
 			if to-from < Jump || f.entered(from, to) {
 				continue
 			}
@@ -178,7 +194,7 @@ func (f *function) widen(s *Site, i int) {
 // entered reports whether a branch of the function leads between from and to.
 func (f *function) entered(from, to int) bool {
 	for at := from + 1; at < to; at++ {
-		if f.inside[at] {
+		if f.inside.has(at) {
 			return true
 		}
 	}

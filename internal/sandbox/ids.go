@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +50,8 @@ func plan(mode IDMode) (idPlan, error) {
 	return idPlan{uid: one(os.Geteuid()), gid: one(os.Getegid())}, nil
 }
 
-func planAll() (idPlan, bool) {
+// planAll is asked for twice in a run; what it looks at does not change.
+var planAll = sync.OnceValues(func() (idPlan, bool) {
 	if canMapAny() {
 		u, okU := window("/proc/self/uid_map")
 		g, okG := window("/proc/self/gid_map")
@@ -58,7 +60,7 @@ func planAll() (idPlan, bool) {
 		}
 	}
 	return planHelpers()
-}
+})
 
 func idRange(host int) []syscall.SysProcIDMap {
 	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: host, Size: idCount}}
