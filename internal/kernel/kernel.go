@@ -156,6 +156,7 @@ type Kernel struct {
 	// get one by sending.
 	autobound int
 	passcred  bool
+	stamps    bool            // somebody asked for the times of messages
 	abstract  map[string]bool // with --allow network: names that the guest bound
 	devices   hostDevices
 	stdio     stdio

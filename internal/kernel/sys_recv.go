@@ -21,7 +21,11 @@ func sysRecv(k *Kernel, t *Task) verdict {
 	flags := t.arg(fi)
 	s := k.inetOf(&f)
 	if s == nil {
-		return k.recv(t, &f, fi, true)
+		v := k.recv(t, &f, fi, true)
+		if k.stamps {
+			v = t.atEnd(v, k.restamp)
+		}
+		return v
 	}
 	if !s.Stream() {
 		defer f.close()

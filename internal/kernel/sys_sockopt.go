@@ -21,6 +21,9 @@ func sysGetsockopt(k *Kernel, t *Task) verdict {
 	f := k.file(t, t.intArg(0))
 	defer f.close()
 	if level == unix.SOL_SOCKET && f.class == fdSocket && !k.isOutside(&f) {
+		if name == unix.SO_PEERSEC { // a label of the host's security module: there is none
+			return t.fail(unix.ENOPROTOOPT)
+		}
 		if v, ok := k.hostOption(&f, name); ok {
 			return k.putOption(t, level, v)
 		}
@@ -163,6 +166,13 @@ func sysSetsockopt(k *Kernel, t *Task) verdict {
 	if s == nil || inKernel(s, level, name) {
 		if level == unix.SOL_SOCKET && (name == unix.SO_PASSCRED || name == unix.SO_PASSPIDFD) {
 			k.passcred = true
+		}
+		if level == unix.SOL_SOCKET && name == unix.SO_PASSSEC && f.class == fdSocket {
+			k.refuse(t, "setsockopt with SO_PASSSEC", unix.ENOPROTOOPT)
+			return t.fail(unix.ENOPROTOOPT)
+		}
+		if level == unix.SOL_SOCKET && stampOption(name) && f.class == fdSocket {
+			return k.setStamp(t)
 		}
 		return pass
 	}

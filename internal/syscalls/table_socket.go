@@ -5,7 +5,7 @@ import "golang.org/x/sys/unix"
 const (
 	noteRecv = "Parks until there is data, which comes in the order of the sends; datagrams of UDP and netlink are handed over by the supervisor (ordered)."
 	noteSend = "Parks while the peer's buffer is full; the order of messages is the run queue's. An address outside the container gives ENETUNREACH and a line in the report (ordered)."
-	noteOpt  = "On internet sockets options are kept and shown as Linux does, with fixed defaults; unknown ones are refused. On unix sockets they are the kernel's. SO_COOKIE counts from 1 (normalised)."
+	noteOpt  = "On internet sockets options are kept and shown as Linux does, with fixed defaults; unknown ones are refused. On unix sockets they are the kernel's, but times of messages, which are logical, and labels of security modules, of which there are none. SO_COOKIE counts from 1 (normalised)."
 )
 
 // rowsSocket are the sockets. Internet and route netlink sockets are unix

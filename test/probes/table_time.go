@@ -47,6 +47,7 @@ func timeTable() []Probe {
 		{Section: s, Line: "clocks agree with each other and with file times", Name: "time_agree"},
 		{Section: s, Line: "time never runs backwards, over fork and exec", Name: "time_order"},
 		{Section: s, Line: "time of a socket packet (SO_TIMESTAMP*, SIOCGSTAMP)", Name: "time_socket"},
+		{Section: s, Line: "the time of a message of a unix socket", Name: "time_socket_unix"},
 		{Section: s, Line: "date five times from one shell shows five rising values", Name: "time_date_five",
 			Cmd: `for i in 1 2 3 4 5; do date +%s%N; done > d; cat d; sort -n -c d && test $(sort -u d | wc -l) = 5`},
 		{Section: s, Line: "time sleep 5 shows 5 s and takes no time", Name: "time_sleep_five", MaxWall: 2 * time.Second,

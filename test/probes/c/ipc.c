@@ -96,8 +96,7 @@ PROBE(time_sysv)
 	msgctl(q, IPC_RMID, 0);
 }
 
-// Time of a packet. Loopback internet sockets may be missing; a unix
-// datagram carries no time.
+// Time of a packet. Loopback internet sockets may be missing.
 PROBE(time_socket)
 {
 	int s = socket(AF_INET, SOCK_DGRAM, 0);
@@ -136,6 +135,50 @@ PROBE(time_socket)
 	printf("SIOCGSTAMPNS %s %ld\n", errname(r ? errno : 0), r ? 0 : ts_ns(ts));
 	if (r == 0)
 		near_now("stamp", ts_ns(ts));
+}
+
+// stamps prints the times that came with a message, and counts them.
+static int stamps(struct msghdr *m)
+{
+	int n = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		int64_t v[2];
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_len < CMSG_LEN(sizeof v))
+			continue;
+		memcpy(v, CMSG_DATA(c), sizeof v);
+		int micro = c->cmsg_type == SO_TIMESTAMP || c->cmsg_type == 63; // SO_TIMESTAMP_NEW
+		near_now("message", v[0] * SEC + v[1] * (micro ? 1000 : 1));
+		printf(" %d: %ld %ld", c->cmsg_type, v[0], v[1]);
+		n++;
+	}
+	return n;
+}
+
+// Times of messages on unix sockets, by every option, and by recvmmsg(2).
+PROBE(time_socket_unix)
+{
+	static const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET}, options[] = {29, 35, 63, 64}; // SO_TIMESTAMP, NS, both of 64 bits
+	char b[2][8], ctl[2][256];
+	for (int t = 0; t < 2; t++)
+		for (int o = 0; o < 4; o++) {
+			int s[2], one = 1, software = 1 << 4 | 1 << 3; // SOF_TIMESTAMPING_SOFTWARE, RX_SOFTWARE
+			struct mmsghdr m[2] = {0};
+			struct iovec v[2] = {{b[0], 8}, {b[1], 8}};
+			for (int i = 0; i < 2; i++)
+				m[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1, .msg_control = ctl[i], .msg_controllen = sizeof ctl[i]};
+			MUST(socketpair(AF_UNIX, types[t], 0, s) == 0);
+			MUST(setsockopt(s[0], SOL_SOCKET, options[o], &one, sizeof one) == 0);
+			if (o % 2)
+				MUST(setsockopt(s[0], SOL_SOCKET, o == 1 ? 37 : 65, &software, sizeof software) == 0);
+			MUST(write(s[1], "a", 1) == 1 && recvmsg(s[0], &m[0].msg_hdr, 0) == 1);
+			CHECK(stamps(&m[0].msg_hdr) == 1 + o % 2);
+			m[0].msg_hdr.msg_controllen = sizeof ctl[0];
+			MUST(write(s[1], "b", 1) == 1 && write(s[1], "c", 1) == 1 && recvmmsg(s[0], m, 2, 0, 0) == 2);
+			CHECK(stamps(&m[0].msg_hdr) == 1 + o % 2 && stamps(&m[1].msg_hdr) == 1 + o % 2);
+			printf("\n");
+			close(s[0]);
+			close(s[1]);
+		}
 }
 
 // Inode numbers and times of descriptors without a name, and their links.
