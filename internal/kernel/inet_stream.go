@@ -150,24 +150,34 @@ func (k *Kernel) withoutName(t *Task, recv func() verdict) verdict {
 	return recv()
 }
 
-// readSocket implements read(2) and readv(2) on a socket; it consumes f.
+// readSocket implements read(2), readv(2), and preadv2(2) without an offset, on a
+// socket; it consumes f.
 func (k *Kernel) readSocket(t *Task, f *file) verdict {
-	if s := k.inetOf(f); s != nil && (t.callNr == unix.SYS_READ || t.callNr == unix.SYS_READV) {
+	if s := k.inetOf(f); s != nil {
+		flags := uint64(0)
+		if t.callNr == unix.SYS_PREADV2 && t.arg(5)&unix.RWF_NOWAIT != 0 {
+			flags = unix.MSG_DONTWAIT
+		}
 		if !s.Stream() {
 			defer f.close()
-			return k.sysRecvDatagram(t, f, s, 0)
+			return k.sysRecvDatagram(t, f, s, flags)
 		}
-		if v, ok := k.recvStream(t, f, s, 0); ok {
+		if v, ok := k.recvStream(t, f, s, flags); ok {
 			f.close()
 			return v
+		}
+		if flags != 0 {
+			f.close()
+			return pass
 		}
 	}
 	return k.untilReady(t, f, unix.POLLIN, "read from a socket")
 }
 
-// writeSocket implements write(2) and writev(2) on a socket; it consumes f.
+// writeSocket implements write(2), writev(2), and pwritev2(2) without an offset, on a
+// socket; it consumes f.
 func (k *Kernel) writeSocket(t *Task, f *file) verdict {
-	if s := k.inetOf(f); s != nil && (t.callNr == unix.SYS_WRITE || t.callNr == unix.SYS_WRITEV) {
+	if s := k.inetOf(f); s != nil {
 		if !s.Stream() {
 			defer f.close()
 			return k.sysSendDatagram(t, f, s)

@@ -91,7 +91,7 @@ func sysWrite(k *Kernel, t *Task) verdict {
 		defer f.close()
 		return k.writeProc(t, &f)
 	case fdSocket:
-		if n, e := t.length(); e != 0 || n == 0 && t.callNr == unix.SYS_WRITEV {
+		if n, e := t.length(); e != 0 || n == 0 && t.callNr != unix.SYS_WRITE {
 			f.close()
 			return pass // before the socket is asked
 		}
@@ -137,6 +137,10 @@ func (k *Kernel) readsAtOnce(t *Task, f *file) bool {
 	}
 	least := 1
 	switch f.class {
+	case fdSocket:
+		if s := k.inetOf(f); s != nil && n > 0 {
+			return false // see readSocket
+		}
 	case fdStdin, fdStdout, fdStderr:
 		return n == 0
 	case fdEvent:

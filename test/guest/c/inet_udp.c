@@ -279,6 +279,32 @@ static void many(void) {
 	close(c), close(s), close(e);
 }
 
+// Calls with vectors, and with an offset that says there is none.
+static void vectors(void) {
+	SAY("-- vectors\n");
+	char b[8] = "abcd";
+	int s = socket(AF_INET, SOCK_DGRAM, 0), c = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in lo = in4("127.0.0.1", 0);
+	struct iovec v[2] = {{b, 2}, {b + 2, 2}}, none[1] = {{b, 0}};
+	bind(s, A(lo));
+	lo.sin_port = htons(port(s));
+	TRY(pwritev2(c, v, 2, -1, 0));
+	connect(c, A(lo));
+	TRY(pwritev2(c, v, 2, -1, 0));
+	TRY(pwritev2(c, v, 2, 0, 0));
+	TRY(pwritev2(c, none, 1, -1, 0));
+	TRY(writev(c, none, 1));
+	TRY(preadv2(s, v, 2, 0, 0));
+	TRY(preadv2(s, none, 1, -1, 0));
+	TRY(readv(s, none, 1));
+	TRY(read(s, b, 0));
+	memset(b, 0, sizeof b);
+	TRY(preadv2(s, v, 2, -1, RWF_NOWAIT));
+	SAY("%s\n", b);
+	TRY(preadv2(s, v, 2, -1, RWF_NOWAIT));
+	close(s), close(c);
+}
+
 static void onalrm(int s) {}
 static void signals(void) {
 	SAY("-- signals\n");
@@ -357,6 +383,7 @@ int main(void) {
 	closed();
 	six();
 	many();
+	vectors();
 	signals();
 	interfaces();
 	return 0;
