@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +43,9 @@ func (a App) Main(ctx context.Context, args []string) int {
 	root.SetIn(a.Host.Stdin)
 	root.SetOut(a.Host.Stdout)
 	root.SetErr(a.Host.Stderr)
-	if cmd, err := root.ExecuteContextC(ctx); err != nil {
+	if cmd, err := root.ExecuteContextC(ctx); closedStdout(err) {
+		return 128 + int(syscall.SIGPIPE) // as of others who print to a pager that was left
+	} else if err != nil {
 		Complain(a.Host.Stderr, err)
 		if status == 0 && errors.Is(err, run.ErrInterrupted) {
 			status = run.ExitInterrupted
@@ -50,6 +54,13 @@ func (a App) Main(ctx context.Context, args []string) int {
 		}
 	}
 	return status
+}
+
+// closedStdout reports whether nobody reads what is printed any more. (What becomes of a
+// guest's output is package run's.)
+func closedStdout(err error) bool {
+	var at *fs.PathError
+	return errors.Is(err, syscall.EPIPE) && errors.As(err, &at) && at.Path == os.Stdout.Name()
 }
 
 // failureOf is the exit status for a wrong use of a command.

@@ -13,7 +13,7 @@ import (
 // varySpec changes what of the spec the plan varies.
 func varySpec(s *Spec) {
 	p := s.Vary
-	s.Env = p.Environ(s.Env, s.DeclaredEnv)
+	s.Env = p.Environ(s.Env, s.DeclaredEnv, s.EpochNS)
 	if c := p.Of(vary.CPUs); c != nil {
 		s.CPUs = c.CPUCount(max(s.CPUs, 1))
 	}

@@ -105,15 +105,15 @@ func (c *Choice) MovedBack(p string) string {
 func (c *Choice) buildPath() string { return BuildTop + "-vary-" + c.tag() + "-other" }
 
 // Variables are the environment variables of a choice; the value of PATH is added
-// to the one there is.
-func (c *Choice) Variables() []string {
+// to the one there is. start is when the clock starts, in ns since 1970.
+func (c *Choice) Variables(start int64) []string {
 	v := c.Value(0)
 	switch c.Source {
 	case Locales:
 		l := []string{"et_EE.UTF-8", "C", "fr_CH.UTF-8", "tr_TR.UTF-8"}[v%4]
 		return []string{"LANG=" + l, "LC_ALL=" + l, "LANGUAGE=" + l + ":fr"}
 	case Timezone:
-		return []string{"TZ=" + []string{"GMT+12", "GMT-14", "Asia/Kathmandu", "America/St_Johns"}[v%4]}
+		return []string{"TZ=" + timezone(v, start)}
 	case Environment:
 		return []string{"CAPTURE_ENVIRONMENT=i_capture_the_environment_" + strings.Repeat(c.tag(), 1+int(v%20))}
 	case Terminal:
@@ -128,11 +128,29 @@ func (c *Choice) Variables() []string {
 	return nil
 }
 
-// Environ is env with the variables of all choices but those declared by name.
-func (p Plan) Environ(env, declared []string) []string {
+// timezone is a zone in which another day begins with the clock, since what keeps only a
+// date would not differ otherwise.
+func timezone(v uint64, start int64) string {
+	zones := []struct {
+		name    string
+		minutes int64 // east of Greenwich, in winter
+	}{{"GMT+12", -12 * 60}, {"GMT-14", 14 * 60}, {"Asia/Kathmandu", 5*60 + 45}, {"America/St_Johns", -3*60 - 30}}
+	const day = 24 * 60
+	now := start / 60e9
+	for i := range uint64(len(zones)) {
+		if z := zones[(v+i)%4]; (now+z.minutes)/day != now/day {
+			return z.name
+		}
+	}
+	return zones[v%4].name // a time before 1970
+}
+
+// Environ is env with the variables of all choices but those declared by name. start is
+// when the clock starts, in ns since 1970.
+func (p Plan) Environ(env, declared []string, start int64) []string {
 	out := slices.Clone(env)
 	for i := range p {
-		for _, kv := range p[i].Variables() {
+		for _, kv := range p[i].Variables(start) {
 			name, value, _ := strings.Cut(kv, "=")
 			if slices.Contains(declared, name) {
 				continue

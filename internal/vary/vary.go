@@ -74,7 +74,7 @@ func Sources() []Source {
 		{User, "user and group: names and, where several ids are mapped, numbers", ""},
 		{Home, "home directory", ""},
 		{Locales, "LANG, LC_ALL, LANGUAGE", ""},
-		{Timezone, "TZ", ""},
+		{Timezone, "TZ, a zone in which it is another day when the clock starts", ""},
 		{Umask, "umask", ""},
 		{Environment, "a variable more", ""},
 		{ExecPath, "a directory more in PATH", ""},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+	_ "time/tzdata" // zones, whatever the host has
 )
 
 func TestParse(t *testing.T) {
@@ -104,6 +106,27 @@ func TestValue(t *testing.T) {
 					t.Error(s, seed, i)
 				}
 				seen[c.Value(i)] = true
+			}
+		}
+	}
+}
+
+// TestTimezone: whenever the clock starts, it is another day in the zone.
+func TestTimezone(t *testing.T) {
+	for seed := range uint64(8) {
+		for hour := range 24 {
+			start := time.Date(2026, 1, 10, hour, 30, 0, 0, time.UTC)
+			c := Choice{Source: Timezone, Seed: seed}
+			name := strings.TrimPrefix(c.Variables(start.UnixNano())[0], "TZ=")
+			zone := map[string]*time.Location{"GMT+12": time.FixedZone("", -12*3600), "GMT-14": time.FixedZone("", 14*3600)}[name]
+			if zone == nil {
+				var err error
+				if zone, err = time.LoadLocation(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if start.Day() == start.In(zone).Day() {
+				t.Errorf("seed %d, %v: %s", seed, start, name)
 			}
 		}
 	}
