@@ -2,16 +2,21 @@ package procfs
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// fdinfo implements proc_pid_fdinfo(5). Lines not named here are dropped.
+// fdinfo implements proc_pid_fdinfo(5). Lines not named here are dropped. The files of an
+// epoll set come in order of descriptors: the kernel's order is that of addresses of its
+// own (ep_cmp_ffd).
 func fdinfo(n *Normaliser, _ where, raw []byte, f Facts) ([]byte, bool) {
 	var out []byte
-	for _, l := range splitLines(raw) {
+	lines := splitLines(raw)
+	slices.SortStableFunc(lines, func(a, b []byte) int { return epollFD(a) - epollFD(b) })
+	for _, l := range lines {
 		key, _, _ := bytes.Cut(l, []byte(":"))
 		line, k := string(l), strings.TrimSpace(string(key))
 		ok := true
@@ -44,6 +49,18 @@ func fdinfo(n *Normaliser, _ where, raw []byte, f Facts) ([]byte, bool) {
 		out = append(append(out, line...), '\n')
 	}
 	return out, true
+}
+
+// epollFD is the descriptor in a line about a file of an epoll set, which are the last, or
+// -1 in another line.
+func epollFD(line []byte) int {
+	rest, ok := bytes.CutPrefix(line, []byte("tfd:"))
+	if f := bytes.Fields(rest); ok && len(f) > 0 {
+		if n, err := strconv.Atoi(string(f[0])); err == nil {
+			return max(n, 0)
+		}
+	}
+	return -1
 }
 
 // rewriteIDs maps the words "ino:HEX" and "sdev:HEX" of a line. sdev is the

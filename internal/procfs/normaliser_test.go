@@ -95,6 +95,7 @@ func TestFDInfo(t *testing.T) {
 	tests := []struct{ raw, want string }{
 		{"pos:\t5\nflags:\t0100000\nmnt_id:\t77\nino:\t4711\n", "pos:\t5\nflags:\t0100000\nmnt_id:\t1\nino:\t99\n"},
 		{"eventfd-count:                3\neventfd-id: 12\neventfd-semaphore: 0\n", "eventfd-count:                3\n"},
+		{"pos:\t0\ntfd:       12 events:       19\ntfd:        5 events:       1d\nflags:\t02\n", "pos:\t0\nflags:\t02\ntfd:        5 events:       1d\ntfd:       12 events:       19\n"},
 		{"tfd:        5 events:       19 data:                5  pos:0 ino:3e8 sdev:fe00001\n", "tfd:        5 events:       19 data:                5  pos:0 ino:1 sdev:800001\n"},
 		{"inotify wd:1 ino:3e8 sdev:800001 mask:800afce ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:27261900\n", "inotify wd:1 ino:1 sdev:800001 mask:800afce ignored_mask:0 \n"},
 		{"lock:\t1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF\n", "lock:\t1: FLOCK  ADVISORY  WRITE 359 08:01:692 0 EOF\n"},
