@@ -58,22 +58,23 @@ func (m *Mask) add(name, value string) {
 	if value == "" {
 		return
 	}
-	quoted := func(escape bool) string {
-		var b bytes.Buffer
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(escape)
-		_ = enc.Encode(value) // a string always encodes
-		s := strings.TrimSuffix(b.String(), "\n")
-		return s[1 : len(s)-1]
-	}
-	q := strconv.Quote(value)
-	q = q[1 : len(q)-1]
-	inJSON, _ := json.Marshal(q) // a quoted one inside JSON; a string always marshals
-	escaped, _ := json.Marshal(image.EscapePath(value))
+	unquote := func(s string) string { return s[1 : len(s)-1] }
+	escaped := image.EscapePath(value)
 	word := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(rerun.Quote([]string{value}), "$"), "'"), "'")
+	plain := []string{value, escaped, word, unquote(strconv.Quote(value)), unquote(strconv.Quote(escaped)), unquote(strconv.Quote(word))}
 	var inXML bytes.Buffer
 	_ = xml.EscapeText(&inXML, []byte(value)) // a buffer takes everything
-	for _, f := range []string{value, q, word, inXML.String(), html.EscapeString(value), strings.ReplaceAll(html.EscapeString(value), "+", "&#43;"), quoted(true), quoted(false), string(inJSON[1 : len(inJSON)-1]), image.EscapePath(value), string(escaped[1 : len(escaped)-1])} {
+	forms := append(slices.Clone(plain), inXML.String(), html.EscapeString(value), strings.ReplaceAll(html.EscapeString(value), "+", "&#43;"))
+	for _, p := range plain {
+		for _, escape := range []bool{false, true} {
+			var b bytes.Buffer
+			enc := json.NewEncoder(&b)
+			enc.SetEscapeHTML(escape)
+			_ = enc.Encode(p) // a string always encodes
+			forms = append(forms, unquote(strings.TrimSuffix(b.String(), "\n")))
+		}
+	}
+	for _, f := range forms {
 		if !slices.ContainsFunc(m.forms, func(have form) bool { return string(have.from) == f }) {
 			m.forms = append(m.forms, form{[]byte(f), []byte("[secret " + name + "]")})
 		}
