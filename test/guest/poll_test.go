@@ -135,3 +135,44 @@ func TestEpollInet(t *testing.T) {
 		t.Errorf("not woken by the event: %s", r.Stderr)
 	}
 }
+
+// Who waits with EPOLLEXCLUSIVE may be killed, end by its time, or get a signal: the next
+// event wakes another all the same, and the end of the pipe all that are left.
+func TestExclusiveWaitersEnd(t *testing.T) {
+	needPython(t)
+	const program = `
+import os, select, signal, time
+r, w = os.pipe()
+pids = []
+for i in range(5):
+    p = os.fork()
+    if p == 0:
+        os.close(w)
+        e = select.epoll()
+        e.register(r, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        signal.signal(signal.SIGUSR1, lambda *a: os.write(1, b"signal\n"))
+        n = e.poll(.5 if i == 2 else -1)
+        os.write(1, b"%d %x\n" % (i, n[0][1] if n else 0))
+        if n and n[0][1] == select.EPOLLIN:
+            os.read(r, 1)
+        os._exit(0)
+    pids.append(p)
+os.close(r)
+time.sleep(.1)
+os.kill(pids[0], 9)
+print(os.waitpid(pids[0], 0)[1], flush=True)
+os.write(w, b"a")
+time.sleep(.1)
+os.kill(pids[4], signal.SIGUSR1)
+time.sleep(1)
+os.write(w, b"b")
+time.sleep(.1)
+os.close(w)
+for p in pids[1:]:
+    os.waitpid(p, 0)
+`
+	for _, fast := range []string{"true", "false"} {
+		r := sigLab.OK(t, "--no-fast-paths="+fast, "--", "python3", "-c", program)
+		sameLines(t, strings.Split(strings.TrimSpace(r.Stdout), "\n"), "9\n1 1\nsignal\n2 0\n3 1\n4 10")
+	}
+}
