@@ -81,6 +81,7 @@ type writeBack struct {
 	inputs []*input
 	ops    []*operation
 	staged map[string]*operation // by guest path, for hard links
+	names  int                   // given in staging directories
 }
 
 func (w *writeBack) open(target Target) error {
@@ -198,7 +199,8 @@ func (w *writeBack) stage(op *operation, h *tar.Header, r io.Reader) (bool, erro
 	if err := in.begin(w.opts); err != nil {
 		return false, err
 	}
-	op.staged = strconv.Itoa(len(w.ops))
+	w.names++ // also for what is left out: the tree remembers its name
+	op.staged = strconv.Itoa(w.names)
 	link := ""
 	if h.Typeflag == tar.TypeLink {
 		target, err := guestName(h.Linkname)

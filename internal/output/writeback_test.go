@@ -60,6 +60,16 @@ func TestWriteBack(t *testing.T) {
 			},
 			[]string{"a -rw-rw-r-- old", "d -rw-r--r-- flat", "ln drwxr-xr-x", "ln/x -rw-r--r-- X"},
 		},
+		"files behind what is left out": {
+			[]entry{
+				{name: "build/src/p", kind: tar.TypeFifo},
+				{name: "build/src/q", body: "Q"},
+				{name: "build/src/r", kind: tar.TypeLink, link: "build/src/p"},
+				{name: "build/src/s", body: "S"},
+				{name: "build/src/t", kind: tar.TypeLink, link: "build/src/s"},
+			},
+			[]string{"a -rw-rw-r-- old", "d drwxr-xr-x", "d/f -rw-r--r-- f", "d/sub drwxr-xr-x", "d/sub/g -rw-r--r-- g", "ln Lrwxrwxrwx -> d", "q -rw-r--r-- Q", "s -rw-r--r-- S", "t -rw-r--r-- S"},
+		},
 		"an opaque directory": {
 			[]entry{
 				{name: "./build/src/d/", kind: tar.TypeDir, mode: 0o700},
