@@ -37,8 +37,8 @@ type cause struct {
 
 func animals() []animal {
 	return []animal{
-		{"time", `date +%F >out`, []cause{{"time", "clock_gettime", "date", "out", "out"}}},
-		{"copyright year", `year=$(date +%Y); printf 'x\n(c) %s\n' $year >tmp; cat tmp tmp >out; rm tmp`, []cause{{"time", "clock_gettime", "date", "pipe", "out"}}},
+		{"time", `date -u +%F >out`, []cause{{"time", "clock_gettime", "date", "out", "out"}}},
+		{"copyright year", `year=$(date -u +%Y); printf 'x\n(c) %s\n' $year >tmp; cat tmp tmp >out; rm tmp`, []cause{{"time", "clock_gettime", "date", "pipe", "out"}}},
 		{"file times in an archive", `echo a >a; tar -cf out.tar a; rm a`, []cause{
 			{"time", "", "", "out.tar", "out.tar!a"}, {"user_group", "", "", "out.tar", "out.tar!a"}, {"umask", "", "", "out.tar", "out.tar"}}},
 		{"random", `od -An -tx4 -N4 /dev/urandom >out`, []cause{{"random", "random device", "od", "out", "out"}}},
@@ -52,6 +52,7 @@ func animals() []animal {
 		{"cpu count", `echo jobs $(nproc) >out`, []cause{{"num_cpus", "", "", "pipe", "out"}}},
 		{"cpu features", `gcc -march=native -dM -E - </dev/null | grep -w -e __AVX2__ -e __SSE4_2__ >out || :`, []cause{{"cpu_model", "", "", "pipe", "out"}}},
 		{"locale", `echo "$LANG" >out`, []cause{{"locales", "", "", "out", "out"}}},
+		{"day of the zone", `date +%F >out`, []cause{{"time", "clock_gettime", "date", "out", "out"}, {"timezone", "", "", "out", "out"}}},
 		{"time zone", `date -d @0 +%H:%M >out`, []cause{{"timezone", "", "", "out", "out"}}},
 		{"umask", `touch out`, []cause{{"umask", "", "", "", "out"}}},
 		{"path", `printf 'int main(void) { return 0; }' >x.c; gcc -g -c x.c -o out.o; rm x.c`, []cause{{"build_path", "", "", "", "out.o"}}},
@@ -62,7 +63,7 @@ func animals() []animal {
 		{"disk", `df --output=size . >out`, []cause{{"disk", "", "", "out", "out"}}},
 		{"home", `echo ~ >out`, []cause{{"home", "", "", "out", "out"}}},
 		{"profile-guided", `cp bin/pgo.c .; gcc -O2 -fprofile-generate -c pgo.c; gcc -fprofile-generate pgo.o -o p; ./p; gcc -O2 -fprofile-use -c pgo.c; rm p pgo.c pgo.gcda`, []cause{{"time", "time", "./p", "gcda", "pgo.o"}}},
-		{"several at once", `mkdir t; date +%F >t/a.o; od -An -tx4 -N4 /dev/urandom >t/b.o; ar rcD t/l.a t/a.o t/b.o; gzip -nc t/l.a >out.gz; rm -r t; uname -n >out`,
+		{"several at once", `mkdir t; date -u +%F >t/a.o; od -An -tx4 -N4 /dev/urandom >t/b.o; ar rcD t/l.a t/a.o t/b.o; gzip -nc t/l.a >out.gz; rm -r t; uname -n >out`,
 			[]cause{
 				{"time", "clock_gettime", "date", "t/a.o", "out.gz!out!a.o"}, {"random", "random device", "od", "t/b.o", "out.gz!out!b.o"},
 				{"domain_host", "", "", "/build/src/out", "build/src/out"}}},
@@ -70,7 +71,7 @@ func animals() []animal {
 			[]cause{{"domain_host+locales", "", "", "pipe", "out"}}},
 		{"long chain", `umask 022; mkdir -p r/DEBIAN r/usr/lib
 			printf 'Package: p\nVersion: 1\nArchitecture: all\nMaintainer: m <m@x>\nDescription: d\n' >r/DEBIAN/control
-			date +%F >a.o; od -An -tx4 -N4 /dev/urandom >b.o; ar rcD r/usr/lib/l.a a.o b.o
+			date -u +%F >a.o; od -An -tx4 -N4 /dev/urandom >b.o; ar rcD r/usr/lib/l.a a.o b.o
 			tar --mtime=@0 --owner=0 --group=0 --numeric-owner -C r/usr/lib -cf r/usr/t.tar l.a; xz -0 r/usr/t.tar; rm r/usr/lib/l.a
 			SOURCE_DATE_EPOCH=0 dpkg-deb --root-owner-group -Zxz -b r out.deb; rm -r r a.o b.o`,
 			[]cause{
@@ -184,7 +185,7 @@ func TestNothing(t *testing.T) {
 func TestPage(t *testing.T) {
 	build(t)
 	page := filepath.Join(t.TempDir(), "x.html")
-	if _, r := look(t, `date +%F >out`, "--vary", "time,pid", "--html", page); r.Status != 1 {
+	if _, r := look(t, `date -u +%F >out`, "--vary", "time,pid", "--html", page); r.Status != 1 {
 		t.Fatalf("%s%s", r.Stdout, r.Stderr)
 	}
 	b, err := os.ReadFile(page)
