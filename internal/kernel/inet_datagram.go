@@ -184,6 +184,9 @@ func (k *Kernel) sendOne(t *Task, f *file, s *inet.Socket, m sockMsg) (int, unix
 		}
 		return len(p), k.sendNetlink(f, s, p)
 	}
+	if e := t.checkControl(&m); e != 0 {
+		return 0, e
+	}
 	var to netip.AddrPort
 	if m.name != 0 && m.nameLen > 0 {
 		b, e := t.sockaddr(m.name, int(int32(m.nameLen)))

@@ -72,6 +72,39 @@ func (t *Task) msghdr(at uint64) (sockMsg, unix.Errno) {
 	return m, e
 }
 
+// checkControl looks for what is wrong with the control messages that are sent with m:
+// of those of the socket level TCP and UDP ignore what unix sockets send, and know few
+// others (__sock_cmsg_send in net/core/sock.c).
+func (t *Task) checkControl(m *sockMsg) unix.Errno {
+	const most = 20480 // /proc/sys/net/core/optmem_max
+	const header = 16  // struct cmsghdr: length, level, type
+	if m.control == 0 || m.controlLen == 0 {
+		return 0
+	}
+	if m.controlLen > most {
+		return unix.ENOBUFS
+	}
+	b := make([]byte, m.controlLen)
+	if !t.read(m.control, b) {
+		return unix.EFAULT
+	}
+	for len(b) >= header {
+		size := getU64(b)
+		if size < header || size > uint64(len(b)) {
+			return unix.EINVAL
+		}
+		if getU32(b[8:]) == unix.SOL_SOCKET {
+			switch getU32(b[12:]) {
+			case unix.SCM_RIGHTS, unix.SCM_CREDENTIALS, unix.SO_MARK, unix.SO_TIMESTAMPING, unix.SCM_TXTIME:
+			default:
+				return unix.EINVAL
+			}
+		}
+		b = b[min((size+7)&^7, uint64(len(b))):]
+	}
+	return 0
+}
+
 // putName writes the address of a message's sender.
 func (t *Task) putName(m *sockMsg, b []byte) bool {
 	if m.name == 0 {

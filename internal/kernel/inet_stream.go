@@ -195,7 +195,7 @@ func (k *Kernel) writeSocket(t *Task, f *file) verdict {
 }
 
 // withoutDestination hides the destination that a sending call on a TCP
-// socket names: TCP ignores it, unix sockets complain.
+// socket names, and its control messages: TCP ignores them, unix sockets do not.
 func (k *Kernel) withoutDestination(t *Task, send func() verdict) verdict {
 	switch t.callNr {
 	case unix.SYS_SENDTO:
@@ -214,11 +214,17 @@ func (k *Kernel) withoutDestination(t *Task, send func() verdict) verdict {
 	case unix.SYS_SENDMSG:
 		at := t.arg(1) + 8 // msg_namelen
 		n, ok := t.readU32(at)
-		if !ok || n == 0 {
+		control := t.arg(1) + 40 // msg_controllen
+		size, known := t.readU64(control)
+		if !ok || !known || n == 0 && size == 0 {
 			break
 		}
 		t.writeU32(at, 0)
-		return t.atEnd(send(), func(t *Task) { t.writeU32(at, n) })
+		t.writeU64(control, 0)
+		return t.atEnd(send(), func(t *Task) {
+			t.writeU32(at, n)
+			t.writeU64(control, size)
+		})
 	}
 	return send()
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/inet"
 	"dettrace/internal/ptrace"
 )
 
@@ -20,7 +21,11 @@ func sysSend(k *Kernel, t *Task) verdict {
 			return k.sysSendDatagram(t, &f, s)
 		}
 		if t.partial == 0 && t.callNr != unix.SYS_SENDMMSG {
-			if _, e := t.message(t.arg(1)); e != 0 {
+			m, e := t.message(t.arg(1))
+			if e == 0 && s.State == inet.Connected {
+				e = t.checkControl(&m)
+			}
+			if e != 0 {
 				f.close()
 				return t.fail(e)
 			}

@@ -74,6 +74,32 @@ static void sends(const char *what, int fd)
 	printf("\n");
 }
 
+// Control messages that are of other sockets, or none.
+static void controls(const char *what, int fd, int peer)
+{
+	static const int kinds[][2] = {{SOL_SOCKET, SCM_RIGHTS}, {SOL_SOCKET, SCM_CREDENTIALS}, {SOL_SOCKET, 99}, {SOL_IP, 99 }, {IPPROTO_TCP, 1}};
+	union { struct cmsghdr h; char b[64]; } u, got;
+	struct iovec v = {"c", 1}, w = {buf, sizeof buf};
+	printf("%s:", what);
+	for (int i = 0; i < 8; i++) {
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = CMSG_SPACE(sizeof(int))};
+		memset(&u, 0, sizeof u);
+		u.h = (struct cmsghdr){CMSG_LEN(sizeof(int)), kinds[i % 5][0], kinds[i % 5][1]};
+		if (i == 5)
+			u.h.cmsg_len = 15;
+		if (i == 6)
+			u.h.cmsg_len = 1000;
+		if (i == 7)
+			m.msg_control = bad;
+		if (i != 3 || what[0] == 't')
+			tell("send", sendmsg(fd, &m, 0));
+		m = (struct msghdr){.msg_iov = &w, .msg_iovlen = 1, .msg_control = &got, .msg_controllen = sizeof got};
+		tell("get", recvmsg(peer, &m, MSG_DONTWAIT));
+		printf(" %d,", (int)m.msg_controllen);
+	}
+	printf("\n");
+}
+
 // And to receive.
 static void receives(const char *what, int fd)
 {
@@ -137,6 +163,9 @@ int main(void)
 	connect(fd, (void *)&a, sizeof a);
 	int peer = accept(l, 0, 0);
 	sends("connected", fd);
+	while (recv(peer, buf, sizeof buf, MSG_DONTWAIT) > 0)
+		;
+	controls("tcp", fd, peer);
 	for (int i = 0; i < 3; i++) // bytes to receive, none of which a wrong call takes
 		send(peer, "abcdefghijklmnopqrstuvwxyz", 26, 0);
 	receives("bytes", fd);
@@ -151,6 +180,7 @@ int main(void)
 	sends("datagrams, connected", u);
 	while (recv(to, buf, sizeof buf, MSG_DONTWAIT) >= 0)
 		;
+	controls("udp", u, to);
 	receives("no datagram", to);
 	for (char c = 'a'; c <= 'z'; c++)
 		send(u, &c, 1, 0);
