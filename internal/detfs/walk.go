@@ -1,9 +1,13 @@
 package detfs
 
 import (
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
+
+	"dettrace/internal/image"
 )
 
 // item is one path of a walk. n is nil for a deleted path.
@@ -18,12 +22,53 @@ type item struct {
 // changes walks all differences to the start in the order of their paths,
 // compared name by name.
 func (f *fsys) changes(fn func(item) error) error {
+	if err := f.findLinks(); err != nil {
+		return err
+	}
 	if k := kindOf(f.guest); k != "" || f.guest.flags&flagTimes != 0 {
 		if err := fn(item{path: "/", n: f.guest, kind: k}); err != nil {
 			return err
 		}
 	}
 	return f.changesIn(f.guest, "", fn)
+}
+
+// findLinks looks up the other names of files of the layers that were changed under one
+// of them, as those in memory are all that the walk sees.
+func (f *fsys) findLinks() error {
+	for i, l := range f.layers {
+		top := "/"
+		if i < len(f.cfg.Mounts) {
+			top = f.cfg.Mounts[i].Guest
+		}
+		for _, ino := range slices.Sorted(maps.Keys(f.hard[i])) {
+			if kindOf(f.hard[i][ino]) == "" {
+				continue
+			}
+			for _, p := range image.LinkNames(l, ino) {
+				if errno := f.find(path.Join(top, p)); errno != 0 && errno != syscall.ENOENT && errno != syscall.ENOTDIR {
+					return &walkError{p, errno}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// find looks a path up, following no link.
+func (f *fsys) find(p string) syscall.Errno {
+	d := f.guest
+	for _, name := range split(p) {
+		if !d.isDir() {
+			return syscall.ENOTDIR
+		}
+		n, errno := f.lookup(d, []byte(name))
+		if errno != 0 {
+			return errno
+		}
+		d = n
+	}
+	return 0
 }
 
 // kindOf classifies a node that stands at its original place.

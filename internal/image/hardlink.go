@@ -3,6 +3,9 @@ package image
 import (
 	"errors"
 	"io/fs"
+	"slices"
+
+	"dettrace/internal/rootfs"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +14,41 @@ import (
 type linkGroup struct {
 	first string // smallest path
 	names uint32
+	all   []string
+}
+
+// LinkNames lists the paths in l of the file with number ino, sorted, if it has
+// several and they are known. Asking is no observation.
+func LinkNames(l Layer, ino uint64) []string {
+	if c, ok := l.(Linked); ok {
+		return c.LinkNames(ino)
+	}
+	return nil
+}
+
+// Linked is a layer that knows the names of files with several.
+type Linked interface {
+	LinkNames(ino uint64) []string
+}
+
+// LinkNames implements Linked.
+func (l *lazy) LinkNames(ino uint64) []string { return l.linkNames[ino] }
+
+// LinkNames implements Linked.
+func (r *recorded) LinkNames(ino uint64) []string { return LinkNames(r.Layer, ino) }
+
+// LinkNames implements Linked.
+func (l *tarLayer) LinkNames(ino uint64) []string {
+	if l.linkNames == nil {
+		l.linkNames = map[uint64][]string{}
+		_ = l.tree.Walk(func(p string, n *rootfs.Node) error { // do never fails
+			if n.Nlink > 1 && !n.IsDir() {
+				l.linkNames[n.Ino] = append(l.linkNames[n.Ino], p)
+			}
+			return nil
+		})
+	}
+	return l.linkNames[ino]
 }
 
 // identify gives n its inode number and link count. Which other names a file
@@ -50,6 +88,7 @@ func followed(n *lnode) bool {
 // cannot be seen by the run either.
 func (l *lazy) walkLinks() error {
 	l.links = make(map[fileID]linkGroup)
+	var ids []fileID
 	type item struct {
 		n    *lnode
 		path string
@@ -87,13 +126,23 @@ func (l *lazy) walkLinks() error {
 				todo = append(todo, item{n, p})
 			case st.Nlink > 1:
 				g := l.links[id]
+				if g.names == 0 {
+					ids = append(ids, id)
+				}
 				if g.names == 0 || p < g.first {
 					g.first = p
 				}
 				g.names++
+				g.all = append(g.all, p)
 				l.links[id] = g
 			}
 		}
+	}
+	l.linkNames = make(map[uint64][]string, len(ids))
+	for _, id := range ids {
+		g := l.links[id]
+		slices.Sort(g.all)
+		l.linkNames[pathIno(g.first)] = g.all
 	}
 	return nil
 }

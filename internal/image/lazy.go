@@ -17,15 +17,17 @@ import (
 // followed by the host's kernel: this gives what openat2(2) with
 // RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS would, on every kernel.
 type lazy struct {
-	kind    string // "host", "dir", "input"
-	opts    Options
-	top     string // absolute host path
-	root    *lnode
-	dirs    dirCache
-	links   map[fileID]linkGroup // names of files with several; nil: not built
-	leaving map[string]string    // path of link -> target, for links that lead out
-	digests map[*lnode]string    // content digests computed so far
-	noatime int                  // O_NOATIME until it is refused
+	kind  string // "host", "dir", "input"
+	opts  Options
+	top   string // absolute host path
+	root  *lnode
+	dirs  dirCache
+	links map[fileID]linkGroup // names of files with several; nil: not built
+	// linkNames are their paths, by the number that they have here.
+	linkNames map[uint64][]string
+	leaving   map[string]string // path of link -> target, for links that lead out
+	digests   map[*lnode]string // content digests computed so far
+	noatime   int               // O_NOATIME until it is refused
 }
 
 func openDir(path string, opts Options) (Layer, error) { return openLazy("dir", path, opts) }

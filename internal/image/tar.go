@@ -25,6 +25,8 @@ type tarLayer struct {
 	before  fileStamp
 	content *spool
 	digest  string
+	// linkNames are the paths of files with several, by number; nil: not built.
+	linkNames map[uint64][]string
 }
 
 // fileStamp tells whether a file was written to.

@@ -28,6 +28,39 @@ type layer struct {
 	epoch  int64
 	blobs  int // descriptor of blobs/sha256
 	inUse  *os.File
+	links  map[uint64][]string // see LinkNames; nil: not built
+}
+
+// LinkNames implements image.Linked.
+func (l *layer) LinkNames(ino uint64) []string {
+	if l.links == nil {
+		l.links = map[uint64][]string{}
+		l.walkLinks(0, "")
+	}
+	return l.links[ino]
+}
+
+// walkLinks collects the names below directory i. What is damaged is left out: who
+// reads it gets the error.
+func (l *layer) walkLinks(i uint32, at string) {
+	d, err := l.m.node(i)
+	if err != nil {
+		return
+	}
+	for k := range d.B {
+		e, name, err := l.m.dent(d.A + k)
+		if err != nil {
+			return
+		}
+		n, err := l.m.node(e.Node)
+		switch p := at + "/" + string(name); {
+		case err != nil:
+		case n.Mode&unix.S_IFMT == unix.S_IFDIR && e.Node > i: // else it leads up, which no whole index does
+			l.walkLinks(e.Node, p)
+		case n.Nlink > 1:
+			l.links[n.Ino] = append(l.links[n.Ino], p)
+		}
+	}
 }
 
 // OpenLayer opens an image by its full digest. epoch, in ns since 1970, is the
