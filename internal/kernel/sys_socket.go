@@ -182,9 +182,6 @@ func (k *Kernel) bindNetlink(t *Task, s *inet.Socket, b []byte) verdict {
 // usesReserved reports that the address in arguments i and i+1 is a unix name
 // of the supervisor's.
 func (k *Kernel) usesReserved(t *Task, i int) bool {
-	if k.inet.Empty() {
-		return false
-	}
 	b, e := t.sockaddr(t.arg(i), t.intArg(i+1))
 	return e == 0 && reservedName(b)
 }

@@ -14,6 +14,22 @@ func TestInet(t *testing.T) {
 	}
 }
 
+// The names of the unix sockets behind internet sockets are nobody's, also before there
+// is one.
+func TestInetNames(t *testing.T) {
+	r := sigLab.OK(t, "--", "python3", "-c", `
+import socket
+try: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("\0dettrace:s1")
+except OSError as e: print(e.strerror)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+try: s.bind("\0dettrace:s1")
+except OSError as e: print(e.strerror)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM)`)
+	if want := "Address already in use\nAddress already in use\n"; r.Stdout != want {
+		t.Errorf("%q", r.Stdout)
+	}
+}
+
 // Random programs of calls on TCP and UDP sockets of both families.
 func TestInetRandom(t *testing.T) { sameAsNative(t, "inet_random", "1", "150") }
 
