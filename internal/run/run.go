@@ -50,6 +50,7 @@ type container struct {
 	trace *trace.Writer
 	phase atomic.Pointer[string]        // for people who wait
 	shown atomic.Pointer[kernel.Kernel] // once it runs
+	ran   atomic.Pointer[longRun]       // by the thread that has the turn
 	// filled is the image that the run becomes, while it does.
 	filled atomic.Pointer[store.Build]
 	pipes  []*os.File
@@ -160,9 +161,9 @@ func (c *container) watch(ctx context.Context, done <-chan struct{}) {
 	case <-done:
 		return
 	case <-ctx.Done():
-		err = ErrTimeout
-		if errors.Is(ctx.Err(), context.Canceled) {
-			err = ErrInterrupted
+		err = ErrInterrupted
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			err = c.timeoutError()
 		}
 	case <-c.spec.Interrupt:
 		err = ErrInterrupted

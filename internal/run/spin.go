@@ -44,15 +44,16 @@ type spinWatch struct {
 	user    int64 // at the first tick since the last resume
 	system  int64 // at the last tick
 	next    int64
-	skip    int  // ticks in which the CPU time cannot reach next
-	calls   bool // there were stops since the tick before
+	skip    int           // ticks in which the CPU time cannot reach next
+	ran     time.Duration // CPU time since the last resume, as far as it was looked at
+	calls   bool          // there were stops since the tick before
 }
 
 // tick looks once, ticks after the last time; an error says that the limit is over.
 func (w *spinWatch) tick(ticks int) error {
 	tid, n := w.pulse()
 	if n != w.resumes || tid == 0 {
-		w.resumes, w.started, w.skip, w.calls = n, false, 0, true
+		w.resumes, w.started, w.skip, w.calls, w.ran = n, false, 0, true, 0
 		return nil
 	}
 	w.calls = false
@@ -70,6 +71,7 @@ func (w *spinWatch) tick(ticks int) error {
 		return nil
 	}
 	ran := user - w.user
+	w.ran = time.Duration(ran) * userTick
 	if w.limit > 0 && time.Duration(ran)*userTick >= w.limit {
 		return fmt.Errorf("%w for %v of CPU time", ErrSpin, w.limit)
 	}
@@ -117,7 +119,29 @@ func cpuTicks(tid int) (user, system int64, ok bool) {
 // spinError adds to the limit's error who spins, where, and what to do.
 func (c *container) spinError(err error) error {
 	tid, _ := c.kern.Pulse()
-	return hint.With(fmt.Errorf("%w: %s at %s", err, lookAt(tid).who, c.place(tid, c.kern.Where())),
-		"it computes, or waits for another thread in a loop that also counts: a loop that only looks is recognised, and one that calls sched_yield(2) lets others run; "+
-			"gdb -batch -ex 'info line *(FUNCTION+0xN)' FILE shows the line, with what stands in brackets")
+	return hint.With(fmt.Errorf("%w: %s at %s", err, lookAt(tid).who, c.place(tid, c.kern.Where())), spinHint)
 }
+
+const spinHint = "it computes, or waits for another thread in a loop that also counts: a loop that only looks is recognised, and one that calls sched_yield(2) lets others run; " +
+	"gdb -batch -ex 'info line *(FUNCTION+0xN)' FILE shows the line, with what stands in brackets"
+
+// timeoutError tells of a thread that has run for long when the time is over.
+func (c *container) timeoutError() error {
+	ran := c.ran.Load()
+	tid, n := c.kern.Pulse()
+	if ran == nil || n != ran.resumes || ran.time < long {
+		return ErrTimeout
+	}
+	return hint.With(fmt.Errorf("%w: %s has made no system call for %v of CPU time, at %s",
+		ErrTimeout, lookAt(tid).who, ran.time, c.place(tid, c.kern.Where())), spinHint)
+}
+
+// longRun is the CPU time of a thread since it was resumed, which made this number
+// of resumes.
+type longRun struct {
+	resumes uint64
+	time    time.Duration
+}
+
+// long is the CPU time without a call of which a timeout tells.
+const long = time.Second

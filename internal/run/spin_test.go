@@ -3,8 +3,11 @@ package run
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"dettrace/internal/kernel"
 )
 
 // One thread computes; each row is what a tick sees of it.
@@ -67,5 +70,27 @@ func TestSpinWatch(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+// A timeout tells of the thread that has the turn if it has run for long, and is the same since.
+func TestTimeoutError(t *testing.T) {
+	c := &container{kern: &kernel.Kernel{}}
+	if err := c.timeoutError(); err != ErrTimeout {
+		t.Errorf("nobody ran: %v", err)
+	}
+	for _, tt := range []struct {
+		ran  longRun
+		long bool
+	}{
+		{longRun{0, 2 * time.Second}, true},
+		{longRun{0, long / 2}, false},
+		{longRun{1, 2 * time.Second}, false},
+	} {
+		c.ran.Store(&tt.ran)
+		err := c.timeoutError()
+		if !errors.Is(err, ErrTimeout) || strings.Contains(err.Error(), "no system call for 2s") != tt.long {
+			t.Errorf("%+v: %v", tt.ran, err)
+		}
 	}
 }

@@ -185,6 +185,9 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			if err = w.tick(ticks); err != nil {
 				err = c.spinError(err)
 			}
+			if w.ran >= long {
+				c.ran.Store(&longRun{w.resumes, w.ran})
+			}
 		}
 		if memory += ticks; err == nil && c.spec.Memory > 0 && memory >= perMemory {
 			memory = 0
@@ -195,7 +198,7 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			err = g.tick()
 		}
 		if err == nil && timed && time.Until(deadline) <= 0 {
-			err = ErrTimeout
+			err = c.timeoutError()
 		}
 		if err != nil {
 			c.kern.Stop(err)
