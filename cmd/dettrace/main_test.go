@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"dettrace/test/lab"
 )
 
 // asDettrace in the environment makes the test binary dettrace.
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asDettrace) != "" {
 		os.Exit(user())
 	}
+	lab.HeedSignals()
 	testscript.Main(m, map[string]func(){"dettrace": func() { os.Exit(user()) }})
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,6 +30,7 @@ type Lab struct {
 // Main builds the lab into *l, runs the tests and cleans up. DETTRACE names a
 // binary to test instead of one built from this tree.
 func Main(m *testing.M, l *Lab) int {
+	HeedSignals()
 	tmp, err := os.MkdirTemp("", "lab")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
@@ -42,6 +44,16 @@ func Main(m *testing.M, l *Lab) int {
 	}
 	l.Kit = kit
 	return m.Run()
+}
+
+// HeedSignals has commands that are started from now on end by SIGINT and SIGHUP, also
+// where who started the tests ignores them: nohup(1), or a shell in the background.
+func HeedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig) // execve(2) resets what is caught
+		}
+	}
 }
 
 // Result is how a run ended.
