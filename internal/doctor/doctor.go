@@ -43,7 +43,7 @@ func Examine(stateDir string, try func() (advice string, err error)) Report {
 	var r Report
 	for _, check := range []func() Check{
 		kernelVersion, chroot, userNamespaces, otherNamespaces, fuseDevice, procfs, ptraceScope, seccomp,
-		ids, cgroups, rdtsc, cpuid, clockPages, pidTranslation, pmu, memory, func() Check { return stateSpace(stateDir) },
+		ids, cgroups, autogroup, rdtsc, cpuid, clockPages, pidTranslation, pmu, memory, func() Check { return stateSpace(stateDir) },
 	} {
 		r.Checks = append(r.Checks, check())
 	}

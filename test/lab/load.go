@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// Load keeps CPUs of the host busy with n loops, which run at nice and only
+// Load, whose programs have sessions of their own as those of another user have (see
+// autogroup in package doctor), keeps CPUs of the host busy with n loops, which run at nice and only
 // on the CPUs of the taskset(1) list cpus, or on all when it is "". They end
 // with undo, or with us.
 func Load(n int, cpus string, nice int) (undo func(), err error) {
@@ -30,7 +31,7 @@ func Load(n int, cpus string, nice int) (undo func(), err error) {
 		}
 		for range n {
 			c := exec.Command(argv[0], argv[1:]...)
-			c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 			if err := c.Start(); err != nil {
 				started <- fmt.Errorf("load: %w", err)
 				return
