@@ -113,14 +113,15 @@ func (k *Kernel) waitOnce(tid int) (int, ptrace.Status, error) {
 }
 
 // alone reports that nobody could have the turn instead of t, whatever it does
-// without a stop: all others wait for children to end or for a call of t.
+// without a stop: all others wait for children to end, or for what only a call of t
+// that stops can bring, such as a signal.
 func (k *Kernel) alone(t *Task) bool {
 	if _, timer := k.sched.NextTimer(); timer || k.sched.Ready() > 0 || k.cfg.Open != (door.Set{}) {
 		return false
 	}
 	for _, o := range k.order {
 		w := &o.wait
-		if o != t && !w.children && w.vfork == nil && (w.futex == nil || w.spin != nil) {
+		if o != t && (len(w.fds) > 0 || w.spin != nil || w.lock || w.tty || w.outside || w.fifo != (streamID{})) {
 			return false
 		}
 	}
