@@ -159,30 +159,16 @@ func (f *fsys) buildFile(s StaticFile) error {
 		}
 		d = n
 	}
-	mode := syscall.S_IFREG | s.Mode&0o7777
-	switch {
-	case s.Link:
-		mode = syscall.S_IFLNK | 0o777
-	case s.Dir:
+	if s.Dir {
 		n := f.premade(d, syscall.S_IFDIR|s.Mode&0o7777)
 		f.number(d, n, s)
 		f.setStart(d, path.Base(p), n)
 		return nil
 	}
-	n := f.premade(d, mode)
+	n := f.premade(d, s.mode())
 	f.extra(n, s.Extra)
-	if s.Hidden {
-		n.flags |= flagHidden
-	}
 	f.number(d, n, s)
-	if s.Door != "" {
-		f.doors[n.ino] = s.Door
-	}
-	n.size = int64(len(s.Content))
-	n.basesz = n.size
-	if s.Link {
-		n.target = string(s.Content)
-	} else {
+	if f.describe(n, &s); !s.Link {
 		n.data = &fileData{}
 		if err := n.data.write(f.st, nil, s.Content, 0, 0); err != nil {
 			return fmt.Errorf("detfs: file %s: %w", s.Path, err)

@@ -177,11 +177,23 @@ func (f *fsys) expandFile(d *node, s *StaticFile, ino uint64) *node {
 		v, _ := Volume(d.ino)
 		ino = SerialIno(v, s.Serial)
 	}
-	mode := syscall.S_IFREG | s.Mode&0o7777
-	if s.Link {
-		mode = syscall.S_IFLNK | 0o777
+	n := f.addStatic(d, s.mode(), ino)
+	if f.describe(n, s); !s.Link {
+		n.data = &fileData{inline: s.Content} // never written to
 	}
-	n := f.addStatic(d, mode, ino)
+	return n
+}
+
+// mode is st_mode of a file that is no directory.
+func (s *StaticFile) mode() uint32 {
+	if s.Link {
+		return syscall.S_IFLNK | 0o777
+	}
+	return syscall.S_IFREG | s.Mode&0o7777
+}
+
+// describe gives n, which has its number, what s says of it but for a file's content.
+func (f *fsys) describe(n *node, s *StaticFile) {
 	if s.Hidden {
 		n.flags |= flagHidden
 	}
@@ -192,8 +204,5 @@ func (f *fsys) expandFile(d *node, s *StaticFile, ino uint64) *node {
 	n.basesz = n.size
 	if s.Link {
 		n.target = string(s.Content)
-	} else {
-		n.data = &fileData{inline: s.Content} // never written to
 	}
-	return n
 }

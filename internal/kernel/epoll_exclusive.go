@@ -20,6 +20,7 @@ import (
 type crowd struct {
 	ep     int // 0: none yet
 	tasks  map[int]*Task
+	asked  bool // a set may have an entry with EPOLLEXCLUSIVE
 	pipes  bool // among the files may be pipes, to which the guest writes without a stop
 	events [64]unix.EpollEvent
 }

@@ -58,11 +58,7 @@ func (k *Kernel) epollTry(t *Task, w waitFor) verdict {
 		unix.Close(w.fds[i].fd)
 	}
 	w.fds = nil
-	if int(t.regs.Orig_rax) == unix.SYS_EPOLL_PWAIT2 {
-		t.regs.Orig_rax = unix.SYS_EPOLL_PWAIT // its timeout is a number
-	}
-	t.setArg(3, 0)
-	t.rewrite()
+	t.epollAtOnce()
 	t.onExit = func(t *Task) {
 		r := t.result()
 		if r != 0 {
@@ -71,15 +67,7 @@ func (k *Kernel) epollTry(t *Task, w waitFor) verdict {
 		}
 		w.lock = true
 		t.wait = w
-		t.onTurn = func(t *Task) verdict {
-			if t.sigWake {
-				t.sigWake = false
-				t.endWith(entry, -int64(unix.EINTR))
-				return ended
-			}
-			t.repeat(entry)
-			return pass
-		}
+		t.onTurn = epollAgain(entry)
 	}
 	return toExit
 }

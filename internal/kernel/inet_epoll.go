@@ -31,7 +31,7 @@ func sysEpollCtl(k *Kernel, t *Task) verdict {
 	le := binary.LittleEndian
 	events := le.Uint32(event[:])
 	if events&unix.EPOLLEXCLUSIVE != 0 {
-		k.exclusives = true
+		k.crowd.asked = true
 		k.crowd.pipes = k.crowd.pipes || f.class == fdFifo
 	}
 	s := k.inetOf(&f)
@@ -220,13 +220,5 @@ func (k *Kernel) epollGoOn(t *Task, f *file) {
 		t.wait.mask, t.wait.hasMask = t.readU64(t.arg(4))
 	}
 	f.fd = -1
-	t.onTurn = func(t *Task) verdict {
-		if t.sigWake {
-			t.sigWake = false
-			t.endWith(entry, -int64(unix.EINTR))
-			return ended
-		}
-		t.repeat(entry)
-		return pass
-	}
+	t.onTurn = epollAgain(entry)
 }

@@ -63,11 +63,7 @@ func (k *Kernel) epollHidden(t *Task, f *file) (v verdict, ok bool) {
 			}
 		}
 	case some != nil: // which putEpoll adds
-		if t.regs.Orig_rax == unix.SYS_EPOLL_PWAIT2 {
-			t.regs.Orig_rax = unix.SYS_EPOLL_PWAIT // its timeout is a number
-		}
-		t.setArg(3, 0)
-		t.rewrite()
+		t.epollAtOnce()
 		t.onExit = func(t *Task) { t.endWith(entry, t.result()) }
 	default:
 		return pass, false

@@ -147,11 +147,9 @@ type Kernel struct {
 
 	waiters epollSet
 	crowd   crowd
-	// exclusives: an epoll set may have an entry with EPOLLEXCLUSIVE.
-	exclusives bool
-	futexes    futexTable
-	inodes     inodeMap
-	inet       *inet.Table
+	futexes futexTable
+	inodes  inodeMap
+	inet    *inet.Table
 	// autobound numbers the names of autobind; passcred: a unix socket may
 	// get one by sending.
 	autobound int

@@ -411,13 +411,36 @@ func (k *Kernel) epollWait(t *Task, w waitFor, timed bool) verdict {
 	w.outside = k.cfg.Open.Network && k.epollOutside(t, &f)
 	w.tty = k.term != nil && k.epollHas(t, &f, isTTY)
 	w.quiet = !k.inet.Empty()
-	w.edges = k.exclusives && !w.outside && !w.tty && k.exclusive(&f)
+	w.edges = k.crowd.asked && !w.outside && !w.tty && k.exclusive(&f)
 	t.wait = w
 	t.onTurn = func(t *Task) verdict {
 		w.fds = nil
 		return k.epollWait(t, w, timed)
 	}
 	return park
+}
+
+// epollAtOnce lets the kernel make the call with a timeout of zero.
+func (t *Task) epollAtOnce() {
+	if int(t.regs.Orig_rax) == unix.SYS_EPOLL_PWAIT2 {
+		t.regs.Orig_rax = unix.SYS_EPOLL_PWAIT // its timeout is a number
+	}
+	t.setArg(3, 0)
+	t.rewrite()
+}
+
+// epollAgain is the turn of one whose call found nothing, and stands at its exit: it is
+// made again as it was at entry, or ends for a signal.
+func epollAgain(entry ptrace.Regs) func(*Task) verdict {
+	return func(t *Task) verdict {
+		if t.sigWake {
+			t.sigWake = false
+			t.endWith(entry, -int64(unix.EINTR))
+			return ended
+		}
+		t.repeat(entry)
+		return pass
+	}
 }
 
 // epollNow makes the call with a timeout of zero.

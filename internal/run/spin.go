@@ -100,6 +100,18 @@ func (w *spinWatch) tick(ticks int) error {
 	return nil
 }
 
+// pause is how many ticks from now tick has something to do. doze says that it has
+// before that only if the thread is resumed: then whoever sleeps is to be woken.
+func (w *spinWatch) pause() (ticks int, doze bool) {
+	switch {
+	case w.skip >= spinDoze/16:
+		return w.skip + 1, true
+	case w.calls:
+		return 2, false // rarely does one that makes calls begin to wait now
+	}
+	return 1, false
+}
+
 // cpuTicks are the CPU times of a thread (proc(5), stat: fields 14 and 15).
 func cpuTicks(tid int) (user, system int64, ok bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/task/" + strconv.Itoa(tid) + "/stat")

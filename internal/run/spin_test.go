@@ -94,3 +94,21 @@ func TestTimeoutError(t *testing.T) {
 		}
 	}
 }
+
+// Who watches a thread sleeps until there may be something to see.
+func TestSpinPause(t *testing.T) {
+	for _, tt := range []struct {
+		w     spinWatch
+		ticks int
+		doze  bool
+	}{
+		{spinWatch{}, 1, false},
+		{spinWatch{calls: true}, 2, false},
+		{spinWatch{skip: 1}, 1, false},
+		{spinWatch{skip: spinDoze}, spinDoze + 1, true},
+	} {
+		if ticks, doze := tt.w.pause(); ticks != tt.ticks || doze != tt.doze {
+			t.Errorf("skip %d, calls %v: %d, %v", tt.w.skip, tt.w.calls, ticks, doze)
+		}
+	}
+}

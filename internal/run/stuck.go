@@ -205,14 +205,12 @@ func (c *container) guardRun(ctx context.Context, done <-chan struct{}) {
 			c.box.Kill()
 			return
 		}
-		next, doze := 1, dozes && w.skip >= spinDoze/16
-		switch {
-		case doze && c.spec.Memory > 0:
-			next = min(w.skip+1, perMemory)
-		case doze:
-			next = w.skip + 1
-		case dozes && w.calls:
-			next = 2 // rarely does one that makes calls begin to wait now
+		next, doze := 1, false
+		if dozes {
+			next, doze = w.pause()
+		}
+		if c.spec.Memory > 0 {
+			next = min(next, perMemory)
 		}
 		if timed {
 			next = max(min(next, int(time.Until(deadline)/spinTick)), 1)

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -220,4 +221,9 @@ read-only EFAULT
 closed EBADF
 `
 	sameLines(t, twice(t, "-i", dir+":/t", "--", "sh", "-c", ": | /t/stat_pipe"), want)
+	r := sigLab.OK(t, "--timing", "-i", dir+":/t", "--", "sh", "-c", ": | /t/stat_pipe many")
+	entry, exit := regexp.MustCompile(`(?m)^ +(\d+) .* entry fstat$`).FindStringSubmatch(r.Stderr), regexp.MustCompile(`(?m)^ +5\d\d .* exit fstat$`)
+	if entry == nil || exit.MatchString(r.Stderr) {
+		t.Errorf("more than one stop for each of 500 calls of fstat:\n%s", r.Stderr)
+	}
 }

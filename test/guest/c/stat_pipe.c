@@ -22,9 +22,16 @@ static void show(const char *what, int r, const struct stat *b)
 	       b->st_blocks, b->st_blksize, b->st_mtim.tv_sec, b->st_mtim.tv_nsec);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int p[2], path;
+
+	if (argc > 1) { // many calls, and nothing else
+		for (int i = 0; i < 500; i++)
+			if (syscall(SYS_fstat, 0, &s) < 0)
+				return 1;
+		return 0;
+	}
 	char *m = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pipe(p) < 0 || write(p[1], "abc", 3) != 3 || munmap(m + 4096, 4096) < 0)
