@@ -677,9 +677,11 @@ told:
 	XORL AX, AX
 	JMP  finish
 
-	// mmap: the dynamic linker maps the text of a library (_dl_map_segments, with
+	// mmap of text: the dynamic linker maps that of a library (_dl_map_segments, with
 	// or without MAP_DENYWRITE). If there is a copy for this place, that is mapped.
 map:
+	CMPL DX, $1 // PROT_READ
+	JEQ  shared
 	CMPL DX, $5 // PROT_READ|PROT_EXEC
 	JNE  leave
 	MOVL R10, CX
@@ -773,6 +775,45 @@ same:
 	MOVL $9, AX // mmap
 	SYSCALL
 	JMP  finish
+
+	// A file of ours to be read and shared (locales, caches of gconv), which stops
+	// for what it may be instead.
+shared:
+	CMPQ R10, $1 // MAP_SHARED
+	JNE  leave
+	MOVQ SI, CX
+	SHRQ $32, CX // kernel's largeMapping
+	JNE  leave
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ R10, SAVED_R10(R11)
+	MOVQ R8, SAVED_R8(R11)
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R9, SAVED_R9(R11)
+	MOVL R8, DI
+	MOVL $332, AX // statx
+	MOVL $EMPTY, SI
+	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+	MOVL $1, R10 // STATX_TYPE
+	LEAQ STATXBUF(R11), R8
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	MOVQ SAVED_SI(R11), SI
+	TESTQ AX, AX
+	JNE  unmapped
+	MOVWLZX STATXBUF+STX_MODE(R11), CX
+	ANDL $0xf000, CX
+	CMPL CX, $0x8000
+	JNE  unmapped
+	CMPL STATXBUF+STX_MAJOR(R11), $0
+	JNE  unmapped
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
+	JNE  unmapped
+	INCQ SERVED(R11)
+	JMP  same
+
 unmapped:
 	MOVQ SAVED_DX(R11), DX
 	MOVQ SAVED_R10(R11), R10
@@ -787,7 +828,9 @@ futex:
 	TESTL $3, DI
 	JNE  leave
 	MOVQ DI, CX
-	SHRQ $46, CX // in the lower half of what the kernel allows
+	SHRQ $12, CX
+	INCQ CX
+	SHRQ $35, CX // from TASK_SIZE_MAX on
 	JNE  leave
 	CMPQ WAKES(R11), $8
 	JCC  leave

@@ -96,7 +96,7 @@ const (
 	Clock           // clock_gettime
 	TimeOfDay       // gettimeofday
 	Time            // time
-	Map             // mmap: of a library of which there is a Text
+	Map             // mmap: of a library of which there is a Text, or of a file to be read
 	Futex           // futex: FUTEX_WAKE of a private one
 	GetCPU          // getcpu
 	Fails           // has no effect where it fails, as it mostly does

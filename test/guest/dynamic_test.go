@@ -1,0 +1,36 @@
+package guest
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// Nearly all programs are linked dynamically: their data lies near the top of
+// the address space, their clock is read through the vDSO, and their libc maps
+// shared caches. None of that stops again and again.
+func TestDynamic(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("gcc", "-O1", "-w", "-o", filepath.Join(dir, "dynamic"), filepath.Join("c", "dynamic.c")).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	if sameWithout(t, "-i", dir+":/t", "--", "sh", "-c", "for i in 1 2 3; do /t/dynamic; done") == 0 {
+		t.Error("nothing was served")
+	}
+	r := sigLab.OK(t, "--timing", "-i", dir+":/t", "--", "sh", "-c", "for i in $(seq 40); do /t/dynamic clock; done; /t/dynamic many")
+	const most = 20 // until the sites were found
+	for call, calls := range map[string]int{"futex": 500, "mmap": 500, "clock_gettime": 40} {
+		m := regexp.MustCompile(`(?m)^ +([\d,]+) .* entry ` + call + `$`).FindStringSubmatch(r.Stderr)
+		if m == nil {
+			continue
+		}
+		if n, err := strconv.Atoi(m[1]); err != nil || n > most {
+			t.Errorf("%s stops in %d calls of %s:\n%s", m[1], calls, call, r.Stderr)
+		}
+	}
+}
