@@ -20,6 +20,7 @@ type fastMM struct {
 	// the map: whoever adds to it makes a copy if shared is set.
 	patched map[uint64]*fastpath.Site
 	shared  bool
+	clocks  []*fastpath.Site // those in the vDSO that the image began with
 	// frames are the places that signals have interrupted. A handler may still
 	// be running, or be left for such a place: the bytes there must stay.
 	frames []uint64

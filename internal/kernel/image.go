@@ -119,6 +119,7 @@ func (k *Kernel) replaceVDSO(t *Task, base uint64) error {
 	t.proc.over = k.overlay(t, t.regs.Rip)
 	e := k.entry(t.proc)
 	t.regs.Rip = k.putEntry(&e)
+	k.putClocks(&t.proc.mm.fast, base)
 	mem, err := t.proc.memFile()
 	if errors.Is(err, unix.EACCES) {
 		err = ptrace.PokeText(t.tid, base, k.vdso)
@@ -142,6 +143,31 @@ func (k *Kernel) putEntry(e *vdso.Entry) uint64 {
 		k.entered, k.entryAt = now, vdso.PutEntry(k.vdso, e)
 	}
 	return k.entryAt
+}
+
+// putClocks replaces the calls in k.vdso, which is to lie at base in the address
+// space of m, as a stop of each would; unless the last image's was there, too.
+// Who has one image only hardly gets to know of it.
+func (k *Kernel) putClocks(m *fastMM, base uint64) {
+	if k.fast == nil || !m.mapped || k.varies() || k.cfg.Open.ASLR || k.stats.Execs < 2 {
+		return
+	}
+	if k.clocksAt != base {
+		for _, s := range k.clocks {
+			copy(k.vdso[s.Start-k.clocksAt:], s.Old)
+		}
+		k.clocks, k.clocksAt = nil, base
+		for _, c := range vdso.Calls() {
+			if !k.fast.Serves(c.Number) {
+				continue
+			}
+			if s := k.fast.Find(base+c.Offset, base, k.vdso[:vdso.MaxImage]); s != nil {
+				copy(k.vdso[s.Start-base:], s.New)
+				k.clocks = append(k.clocks, s)
+			}
+		}
+	}
+	m.clocks = k.clocks
 }
 
 // entered is a vdso.Entry by value.

@@ -124,10 +124,12 @@ type Kernel struct {
 	sharedAt  int64  // what of it is counted
 	vdso      []byte // what lies over the kernel's, with the entry code of the last exec
 	entered   entered
-	entryAt   uint64 // where that code starts
-	stackBuf  []byte // of fixImage
-	headBuf   []byte // of replaceLooks
-	hwcap     uint64 // AT_HWCAP of every image
+	entryAt   uint64           // where that code starts
+	clocks    []*fastpath.Site // the calls in vdso that are replaced there
+	clocksAt  uint64           // for images that have it at this address
+	stackBuf  []byte           // of fixImage
+	headBuf   []byte           // of replaceLooks
+	hwcap     uint64           // AT_HWCAP of every image
 	vdsoHost  vdso.Host
 	vdsoCall  uint64 // vdso.SyscallOffset
 	rows      []syscalls.Row

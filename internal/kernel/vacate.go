@@ -55,7 +55,7 @@ func (k *Kernel) unpatch(t *Task) bool {
 		}
 	}
 	left := map[uint64]*fastpath.Site{}
-	sites := slices.Collect(maps.Values(m.patched))
+	sites := slices.AppendSeq(slices.Clone(m.clocks), maps.Values(m.patched))
 	for _, x := range k.cfg.Fast.Texts() { // of libraries, which the code has mapped
 		sites = append(sites, slices.Collect(maps.Values(x.Sites))...)
 	}

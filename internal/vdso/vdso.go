@@ -18,6 +18,7 @@ package vdso
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,11 +59,28 @@ func stub(nr uint32) [stubSize]byte {
 	}
 }
 
+// Call is a system call instruction of Image.
+type Call struct {
+	Number int
+	Offset uint64 // in bytes
+}
+
+// Calls lists them all.
+func Calls() (list []Call) {
+	img := Image()
+	for _, f := range functions() {
+		code := stub(f.nr)
+		at := bytes.Index(img, code[:]) + bytes.Index(code[:], []byte{0x0f, 0x05})
+		list = append(list, Call{int(f.nr), uint64(at)})
+	}
+	return list
+}
+
 // SyscallOffset is where in Image a system call instruction stands that no fast
 // path replaces: clock_getres(2) is always the supervisor's.
 func SyscallOffset() uint64 {
-	code := stub(unix.SYS_CLOCK_GETRES)
-	return uint64(bytes.Index(Image(), code[:]) + bytes.Index(code[:], []byte{0x0f, 0x05}))
+	list := Calls()
+	return list[slices.IndexFunc(list, func(c Call) bool { return c.Number == unix.SYS_CLOCK_GETRES })].Offset
 }
 
 // Cover is Image, filled up with trapping instructions to size bytes: the size
