@@ -134,6 +134,10 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  segv
 	CMPL CX, $19
 	JEQ  wait
+	CMPL CX, $20
+	JEQ  owner2
+	CMPL CX, $21
+	JEQ  owner3
 
 leave:
 	MOVL $STATE, R11
@@ -169,6 +173,28 @@ finish:
 	MOVQ FLAGS(R11), R11
 	LEAQ STUB_DONE(CX), CX
 	JMP  CX
+
+	// chown: to owners that the kernel knows (kernel.sysChown), or -1, which keeps.
+owner2:
+	MOVL SI, CX
+	INCL CX
+	CMPL CX, $65536
+	JHI  leave
+	MOVL DX, CX
+	INCL CX
+	CMPL CX, $65536
+	JHI  leave
+	JMP  plain
+owner3:
+	MOVL DX, CX
+	INCL CX
+	CMPL CX, $65536
+	JHI  leave
+	MOVL R10, CX
+	INCL CX
+	CMPL CX, $65536
+	JHI  leave
+	JMP  plain
 
 	// stat: the fields that kernel.normaliseTree corrects. A call that leaves
 	// after it was made is made again, so its path must not reach into its buffer.

@@ -104,6 +104,8 @@ const (
 	Random          // getrandom of 8 bytes
 	Segv            // rt_sigaction of SIGSEGV
 	WaitNone        // wait4 without children
+	OwnerSI         // a new owner in rsi and group in rdx
+	OwnerDX         // in rdx and r10
 )
 
 // Calls that the code makes by itself.
@@ -151,6 +153,9 @@ func table() []served {
 		{89, LinkSI},    // readlink
 		{90, Plain},     // chmod
 		{91, Plain},     // fchmod
+		{92, OwnerSI},   // chown
+		{93, OwnerSI},   // fchown
+		{94, OwnerSI},   // lchown
 		{96, TimeOfDay}, // gettimeofday
 		{137, Fails},    // statfs
 		{201, Time},     // time
@@ -159,6 +164,7 @@ func table() []served {
 		{228, Clock},    // clock_gettime
 		{257, Open},     // openat
 		{258, Plain},    // mkdirat
+		{260, OwnerDX},  // fchownat
 		{262, StatDX},   // newfstatat
 		{263, Plain},    // unlinkat
 		{264, Plain},    // renameat

@@ -20,6 +20,7 @@ type Facts struct {
 	Epoch               int64      // and its times, ns since 1970
 	HostTime            bool       // clocks are not ours to tell
 	Random              bool       // each image has other addresses
+	SingleID            bool       // the kernel knows one owner only: others are given by the supervisor
 	Stdio               []uint64   // inode numbers of the pipes to the host, at most three
 	CPUID               []cpu.Leaf // what cpuid answers
 	XCR0                uint64     // and xgetbv
@@ -72,6 +73,9 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	copy(mem[leavesOffset:], leaves)
 	for _, c := range table() {
 		if facts.HostTime && c.class >= Clock && c.class < GetCPU {
+			continue
+		}
+		if facts.SingleID && (c.class == OwnerSI || c.class == OwnerDX) {
 			continue
 		}
 		mem[classOffset+c.nr] = byte(c.class)

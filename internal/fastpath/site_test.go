@@ -279,3 +279,15 @@ func TestWantedRandom(t *testing.T) {
 		t.Errorf("%d addresses", len(r.seen))
 	}
 }
+
+// Owners are the kernel's to change where it knows them.
+func TestOwnersServed(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		r := regionOf(t, Facts{SingleID: single})
+		for _, nr := range []int{unix.SYS_CHOWN, unix.SYS_FCHOWN, unix.SYS_LCHOWN, unix.SYS_FCHOWNAT} {
+			if r.Serves(nr) == single {
+				t.Errorf("call %d, one id %v: served %v", nr, single, !single)
+			}
+		}
+	}
+}

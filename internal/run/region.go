@@ -28,8 +28,8 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it for machine m and a clock that starts at epoch, in ns. With hostTime it reads no clocks; random says that each image has other addresses. stdio are our ends of the pipes to the guest's standard streams.
-func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, random bool, stdio ...*os.File) (*fastpath.Region, error) {
+// newRegion fills it for machine m and a clock that starts at epoch, in ns. With hostTime it reads no clocks; random says that each image has other addresses, singleID that the guest has one user. stdio are our ends of the pipes to the guest's standard streams.
+func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, random, singleID bool, stdio ...*os.File) (*fastpath.Region, error) {
 	var pipes []uint64
 	for _, f := range stdio {
 		if f == nil {
@@ -43,7 +43,7 @@ func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, r
 	}
 	image, volumes := detfs.MainVolume()
 	r, err := fastpath.New(box.Shared, fastpath.Facts{
-		HostTime: hostTime, Random: random, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
+		HostTime: hostTime, Random: random, SingleID: singleID, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 		NullDev: procfs.DevDev, NullIno: detfs.SerialIno(kernel.VolumeDev, kernel.DeviceSerial(1, 3)), Epoch: epoch,
 		CPUID: m.CPU.Leaves(m.CPUs), XCR0: m.CPU.XCR0(),
 	})

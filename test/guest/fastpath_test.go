@@ -38,6 +38,7 @@ func TestFastPathsOfShells(t *testing.T) {
 		"spawns": "for i in 1 2 3 4 5 6 7 8 9; do ls -l /etc >/tmp/$i; cat /tmp/$i | wc; done",
 		"jobs":   "for i in 1 2 3; do (ls -R /usr/share/doc | head -500; kill -TERM $$) & done; trap 'echo term' TERM; wait; wait; wait",
 		"timer":  "timeout 0.01 sh -c 'while :; do ls / >/dev/null; done'; echo $?",
+		"owners": "mkdir /tmp/d; for i in $(seq 40); do echo $i >/tmp/d/$i; done; chown -R 33:34 /tmp/d; chown -h 70000:1 /tmp/d/7; chown :65535 /tmp/d/8; tar -C /tmp -c d | tar -C /var/tmp -x; stat -c '%n %u %g %z' /tmp/d/* /var/tmp/d/*",
 		"find":   "find /usr/include -name 's*.h' -newer /etc/passwd | sort | tail -5; du -s /etc/init.d; tar c /etc/init.d | cksum",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,6 +150,11 @@ static long source(void)
 }
 static long descriptor(void) { return pick(8) ? fds[pick(24)] : (long)pick(3) - 2 + (pick(2) ? 1000 : 0); }
 static long dirfd(void) { return pick(3) ? AT_FDCWD : descriptor(); }
+static long owner(void)
+{
+	static const long owners[] = {-1, 0, 12, 65535, 65536, 70000, 0xffffffff, 1l << 32 | 34};
+	return owners[pick(8)];
+}
 static long size(void)
 {
 	static const long sizes[] = {0, 1, 7, 512, 4096, 4097, 65536, -1};
@@ -246,8 +251,8 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318};
-		long nr = nrs[pick(39)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318, 92, 93, 94};
+		long nr = nrs[pick(42)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
@@ -281,6 +286,8 @@ int main(int argc, char **argv)
 		case SYS_mkdir: a = name(), b = 0755; break;
 		case SYS_rmdir: case SYS_unlink: a = name(); break;
 		case SYS_unlinkat: a = dirfd(), b = name(), c = pick(2) * AT_REMOVEDIR; break;
+		case SYS_chown: case SYS_lchown: a = name(), b = owner(), c = owner(); break;
+		case SYS_fchown: a = descriptor(), b = owner(), c = owner(); break;
 		case SYS_chmod: a = name(), b = pick(010000); break;
 		case SYS_fchmod: a = descriptor(), b = pick(010000); break;
 		case SYS_utimensat: a = dirfd(), b = name(), c = pick(4) ? (long)&times[pick(3)] : 0, d = pick(2) * AT_SYMLINK_NOFOLLOW; break;
