@@ -27,7 +27,7 @@ type file struct {
 	read    bool  // the tables above were
 	golang  *goTable
 	goRead  bool  // golang was
-	symbols spans // nil: not read
+	symbols symbols
 }
 
 // span is a function in memory.
@@ -213,27 +213,6 @@ func (x *file) function(off int64) (*function, bool) {
 		}
 	}
 	return nil, false
-}
-
-// symbol is the function around addr by the symbol table.
-func (x *file) symbol(addr uint64) (span, bool) {
-	if x.symbols == nil {
-		x.symbols = spans{}
-		f := x.sections()
-		for _, read := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
-			list, err := read()
-			if err != nil {
-				continue // there is none
-			}
-			for _, s := range list {
-				if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Size > 0 && s.Value+s.Size > s.Value {
-					x.symbols = append(x.symbols, span{s.Value, s.Value + s.Size})
-				}
-			}
-		}
-		x.symbols.sort()
-	}
-	return x.symbols.find(addr)
 }
 
 // buildID reports whether the first page has a note with the name of this build.
