@@ -363,8 +363,8 @@ segv:
 	JNE  leave
 	MOVQ DX, CX // the old one may be stored over the new
 	SUBQ SI, CX
-	ADDQ $32, CX
-	CMPQ CX, $64
+	ADDQ $31, CX
+	CMPQ CX, $62
 	JLS  leave
 	SYSCALL
 	MOVL $STATE, R11
