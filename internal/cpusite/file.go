@@ -26,7 +26,7 @@ type file struct {
 	frames  spans // of .eh_frame, where the table is missing
 	read    bool  // the tables above were
 	golang  *goTable
-	goRead  bool  // golang was
+	goRead  bool // golang was
 	symbols symbols
 }
 

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"dettrace/internal/image"
 )
 
 // errNoText says that a file's text cannot be copied: it is not the image's any
@@ -25,15 +29,36 @@ func (f *fsys) watchText(ino uint64, off, size int64, w *os.File, at, changed in
 		f.watch(ino, w, changed)
 		return nil
 	}
-	b := make([]byte, size)
-	if _, err := f.readNode(n, b, off); err != nil {
-		return fmt.Errorf("detfs: inode %d: %w", ino, err)
-	}
-	if k, err := w.WriteAt(b, at); err != nil || k != len(b) {
-		return fmt.Errorf("detfs: copy of inode %d: %w", ino, err)
+	if !f.copyMapped(n, off, size, w, at) {
+		b := make([]byte, size)
+		if _, err := f.readNode(n, b, off); err != nil {
+			return fmt.Errorf("detfs: inode %d: %w", ino, err)
+		}
+		if k, err := w.WriteAt(b, at); err != nil || k != len(b) {
+			return fmt.Errorf("detfs: copy of inode %d: %w", ino, err)
+		}
 	}
 	f.watch(ino, w, changed)
 	return nil
+}
+
+// copyMapped writes to w right from the host's file, if it can be mapped.
+func (f *fsys) copyMapped(n *node, off, size int64, w *os.File, at int64) bool {
+	file, err := f.open.get(n)
+	if err != nil {
+		return false
+	}
+	fd, ok := image.Descriptor(file)
+	if !ok || off < 0 || off > n.size-size {
+		return false
+	}
+	b, err := unix.Mmap(fd, off, int(size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return false
+	}
+	defer unix.Munmap(b)
+	k, err := w.WriteAt(b, at) // EFAULT where the file is shorter than it was
+	return err == nil && k == len(b)
 }
 
 // watch is that part of watchText that waits for changes.

@@ -35,6 +35,8 @@ type Region struct {
 	sites map[uint64][]*Site // by address, in order of creation
 	addrs []uint64           // those addresses, sorted
 	seen  map[uint64]int     // stops at addresses without a site
+	// places are the sites that were found, by the file's inode number.
+	places map[uint64][]place
 	// classes is what the guest was given at first.
 	classes [maxCalls]Class
 	random  bool               // see Facts

@@ -47,6 +47,7 @@ type Site struct {
 	Size int
 	Trap []byte
 
+	kind   kind
 	first  []byte // what is done before the instruction
 	tail   []byte // what the bytes behind it do, for the stub
 	spoils bool   // tail needs rcx
@@ -124,12 +125,17 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 	if s == nil || entered(s, int(s.Start-base), text) || !r.newStub(s, k) {
 		return nil
 	}
-	if r.sites[addr] == nil {
-		i, _ := slices.BinarySearch(r.addrs, addr)
-		r.addrs = slices.Insert(r.addrs, i, addr)
-	}
-	r.sites[addr] = append(r.sites[addr], s)
+	r.enterSite(s)
 	return s
+}
+
+// enterSite makes s known.
+func (r *Region) enterSite(s *Site) {
+	if r.sites[s.Addr] == nil {
+		i, _ := slices.BinarySearch(r.addrs, s.Addr)
+		r.addrs = slices.Insert(r.addrs, i, s.Addr)
+	}
+	r.sites[s.Addr] = append(r.sites[s.Addr], s)
 }
 
 // fixedSite is "mov $nr, %eax; syscall".
@@ -138,13 +144,13 @@ func fixedSite(addr uint64, at int, text []byte) *Site {
 	if i < 0 || text[i] != 0xb8 || binary.LittleEndian.Uint32(text[i+1:]) >= maxCalls || !startsAt(text, i) {
 		return nil
 	}
-	return &Site{Addr: addr, Start: addr - movSize, Old: bytes.Clone(text[i : at+callSize])}
+	return &Site{Addr: addr, Start: addr - movSize, Old: bytes.Clone(text[i : at+callSize]), kind: fixedCall}
 }
 
 // tailSite takes the instructions behind the call, such as "cmp $-4096, %rax",
 // as far as they can do the same elsewhere.
 func tailSite(addr uint64, at int, text []byte, k kind) *Site {
-	s := &Site{Addr: addr, Start: addr}
+	s := &Site{Addr: addr, Start: addr, kind: k}
 	end := at + callSize
 	for end-at < patchSize {
 		n := s.move(text[end:], addr+uint64(end-at), k)

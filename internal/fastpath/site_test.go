@@ -98,9 +98,58 @@ func TestFind(t *testing.T) {
 		if r.Find(s.Addr, base, text) != s || r.Known(s.Addr, base, text) != s {
 			t.Errorf("%s: another site for the same bytes", tt.name)
 		}
+		spreads(t, tt.name, s, base, text)
 		text[s.Start-base] ^= 1
 		if r.Known(s.Addr, base, text) != nil {
 			t.Errorf("%s: known in other text", tt.name)
+		}
+	}
+}
+
+// spreads checks that s, found in text at base, becomes at another address what would
+// be found there.
+func spreads(t *testing.T, name string, s *Site, base uint64, text []byte) {
+	t.Helper()
+	const ino, other, offset = 7, 0x7fff12345000, 0x26000
+	found, spread := newRegion(t), newRegion(t)
+	at := s.Addr - base
+	found.Find(s.Addr, base, text)
+	want := found.Find(other+at, other, text)
+	spread.Place(spread.Find(s.Addr, base, text), ino, offset+at)
+	if !spread.Knows(ino) || spread.Knows(ino+1) || !spread.Unseen(other+at) {
+		t.Errorf("%s: file %d is not known", name, ino)
+	}
+	from, to := s.Start-base+offset, s.End()-base+offset
+	spread.Spread(ino+1, other-offset, from, to, 0)
+	spread.Spread(ino, other-offset, from+1, to, 0)
+	spread.Spread(ino, other-offset, from, to-1, 0)
+	if spread.Known(other+at, other, text) != nil {
+		t.Errorf("%s: known where it is not mapped", name)
+	}
+	spread.Spread(ino, other-offset, from, to, 0)
+	spread.Spread(ino, other-offset, from, to, 0)
+	got := spread.Known(other+at, other, text)
+	if got == nil || got.Done != want.Done || got.Again != want.Again || got.Start != want.Start || !bytes.Equal(got.New, want.New) || !bytes.Equal(spread.mem, found.mem) {
+		t.Errorf("%s: %+v elsewhere, want %+v", name, got, want)
+	}
+	if spread.Unseen(other + at) {
+		t.Errorf("%s: unseen", name)
+	}
+}
+
+// Where stubs are scarce only those are made that are needed now.
+func TestSpreadFew(t *testing.T) {
+	text := bytes.Repeat([]byte{0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0x90}, 3)
+	r := newRegion(t)
+	const base, other = 0x7ffff7000000, 0x7fff12345000
+	for i := range uint64(3) {
+		r.Place(r.Find(base+8*i+5, base, text), 7, 8*i+5)
+	}
+	r.stubs = few
+	r.Spread(7, other, 0, uint64(len(text)), 8+5)
+	for i := range uint64(3) {
+		if s := r.Known(other+8*i+5, other, text); (s != nil) != (i == 1) {
+			t.Errorf("site %d: %+v", i, s)
 		}
 	}
 }

@@ -71,12 +71,13 @@ func (r *Region) Copy(t Text, linker bool, looks []*Site, content func(at uint64
 	if err := content(end); err != nil {
 		return nil, err
 	}
-	text := make([]byte, t.Size)
-	if n, err := unix.Pread(r.file, text, int64(end)); err != nil || n != len(text) {
-		return nil, fmt.Errorf("fast paths: read of a text: %w", errors.Join(err, ErrNoText))
-	}
 	t.At, t.Sites = end, map[uint64]*Site{}
+	c := textCopy{r.file, t}
 	if linker {
+		text, err := c.read(t.Addr, t.Size)
+		if err != nil {
+			return nil, err
+		}
 		for i := 0; ; i += movSize + callSize {
 			n := bytes.Index(text[i:], []byte{0xb8, mmap, 0, 0, 0, 0x0f, 0x05}) // mov $9, %eax; syscall
 			if n < 0 {
@@ -89,24 +90,52 @@ func (r *Region) Copy(t Text, linker bool, looks []*Site, content func(at uint64
 		}
 	}
 	for _, s := range looks {
-		if s.Start >= t.Addr && s.End() <= t.Addr+t.Size && bytes.Equal(text[s.Start-t.Addr:s.End()-t.Addr], s.Old) {
-			t.Sites[s.Addr] = s
-			copy(text[s.Start-t.Addr:], s.New)
+		if err := c.replace(s); err != nil {
+			return nil, err
 		}
 	}
 	for _, a := range r.Addrs(t.Addr, t.Addr+t.Size) {
-		if s := r.Known(a, t.Addr, text); s != nil {
-			t.Sites[a] = s
-			copy(text[s.Start-t.Addr:], s.New)
+		for _, s := range r.sites[a] {
+			if err := c.replace(s); err != nil {
+				return nil, err
+			}
 		}
-	}
-	if n, err := unix.Pwrite(r.file, text, int64(end)); err != nil || n != len(text) {
-		return nil, fmt.Errorf("fast paths: write of a text: %w", errors.Join(err, ErrNoText))
 	}
 	r.textBytes += t.Size
 	r.texts = append(r.texts, &t)
 	r.enter(t)
 	return &t, nil
+}
+
+// textCopy is a copy that is not used yet.
+type textCopy struct {
+	file int
+	Text
+}
+
+// read returns size bytes of what lies at addr.
+func (c *textCopy) read(addr, size uint64) ([]byte, error) {
+	b := make([]byte, size)
+	if n, err := unix.Pread(c.file, b, int64(c.At+addr-c.Addr)); err != nil || n != len(b) {
+		return nil, fmt.Errorf("fast paths: read of a text: %w", errors.Join(err, ErrNoText))
+	}
+	return b, nil
+}
+
+// replace replaces s, if it is all in there and its bytes are.
+func (c *textCopy) replace(s *Site) error {
+	if s.Start < c.Addr || s.End() > c.Addr+c.Size {
+		return nil
+	}
+	old, err := c.read(s.Start, uint64(len(s.Old)))
+	if err != nil || !bytes.Equal(old, s.Old) {
+		return err
+	}
+	if n, err := unix.Pwrite(c.file, s.New, int64(c.At+s.Start-c.Addr)); err != nil || n != len(s.New) {
+		return fmt.Errorf("fast paths: write of a text: %w", errors.Join(err, ErrNoText))
+	}
+	c.Sites[s.Addr] = s
+	return nil
 }
 
 // enter puts t into the table that the code reads, in the place of an entry that

@@ -190,10 +190,18 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	if addr == t.proc.vdsoBase+k.vdsoCall {
 		return nil // setSegv's
 	}
+	if k.fast.Unseen(addr) {
+		k.spread(t, addr)
+	}
 	list := k.knownSites(t, m, k.fast.Addrs(addr-sweep, addr+sweep))
 	if k.fast.Wanted(addr) {
 		var s *fastpath.Site
 		k.cfg.FileIDs.With(func() { s = k.findSite(t, addr) })
+		if s != nil {
+			if f, ok := k.fileAt(t, addr); ok {
+				k.fast.Place(s, f.Ino, f.Offset+addr-f.Addr)
+			}
+		}
 		if s != nil && m.patched[addr] != s {
 			list = append(list, s)
 		}
@@ -226,6 +234,30 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 		k.patchedAt(t, last)
 	}
 	return at
+}
+
+// spread makes what is known of the file around addr from other addresses known
+// there.
+func (k *Kernel) spread(t *Task, addr uint64) {
+	if f, ok := k.fileAt(t, addr); ok {
+		k.fast.Spread(f.Ino, f.Addr-f.Offset, f.Offset, f.Offset+f.Size, f.Offset+addr-f.Addr)
+	}
+}
+
+// fileAt is the mapped part of a file of ours that addr in t's memory is in: ok
+// is false if it is in none.
+func (k *Kernel) fileAt(t *Task, addr uint64) (f fastpath.Text, ok bool) {
+	v, err := ptrace.FindVMA(t.tid, addr)
+	if err != nil {
+		return f, false
+	}
+	if v.Dev == k.cfg.FuseDev {
+		return fastpath.Text{Addr: v.Start, Size: v.End - v.Start, Ino: v.Ino, Offset: v.Offset}, true
+	}
+	if x := k.fast.TextAt(v.Offset); x != nil && addr >= x.Addr && addr-x.Addr < x.Size {
+		return *x, true
+	}
+	return f, false
 }
 
 // patch replaces the bytes of s in t's memory.

@@ -13,6 +13,9 @@ import (
 // piece before it is copied: a copy costs as much as some of them.
 const copyAfter = 3
 
+// copyAgain is that for files that were met at another address before.
+const copyAgain = 2
+
 // libraries lie above this address, programs below: the kernel maps those by
 // itself, before anybody could put a copy in their place.
 const libraries = 0x7f0000000000
@@ -57,7 +60,7 @@ func (k *Kernel) wantText(t *Task, v ptrace.VMA) {
 			return
 		}
 		s.last = t.proc.mm
-		if s.count++; s.count != copyAfter {
+		if s.count++; s.count != copyAfter && !(s.count == copyAgain && k.fast.Knows(v.Ino)) {
 			return
 		}
 		named, err := ptrace.NamedVMA(t.tid, v.Start)
@@ -65,6 +68,7 @@ func (k *Kernel) wantText(t *Task, v ptrace.VMA) {
 			return
 		}
 		key.Name = named.Name
+		k.fast.Spread(key.Ino, key.Addr-key.Offset, key.Offset, key.Offset+key.Size, 0)
 		// Without a copy its processes are patched one by one as before.
 		_, _ = k.fast.Copy(key, linker, k.looksIn(key), func(at uint64) error {
 			return k.cfg.CopyText(key.Ino, int64(key.Offset), int64(key.Size), int64(at), fastpath.ChangedOffset)
