@@ -61,6 +61,57 @@ func TestDataModel(t *testing.T) {
 	}
 }
 
+// TestStoreKeeps: of free chunks a few keep their space, and are used first.
+func TestStoreKeeps(t *testing.T) {
+	st, err := newStore(t.TempDir())
+	must(t, err)
+	defer st.close()
+	space := func() int64 {
+		var s unix.Stat_t
+		must(t, unix.Fstat(st.fd, &s))
+		return s.Blocks * 512
+	}
+	const order, size = bigOrder, pageSize << bigOrder
+	b := bytes.Repeat([]byte{1}, size)
+	var chunks []int64
+	for range 2 * keepLimit / size {
+		off := st.alloc(order)
+		must(t, st.write(b, off))
+		chunks = append(chunks, off)
+	}
+	if got := space(); got < 2*keepLimit {
+		t.Fatalf("%d bytes of space for %d", got, 2*keepLimit)
+	}
+	for _, off := range chunks {
+		st.release(off, order)
+	}
+	if got := space(); got < keepLimit || got > keepLimit+size {
+		t.Errorf("%d bytes of space are kept", got)
+	}
+	first := map[int64]bool{}
+	for range keepLimit / size {
+		first[st.alloc(order)] = true
+	}
+	for i, off := range chunks {
+		if first[off] != (i < len(chunks)/2) {
+			t.Errorf("chunk %d: used again %v", i, first[off])
+		}
+	}
+	if st.kept != 0 {
+		t.Errorf("%d bytes are said to be free", st.kept)
+	}
+	st.release(st.alloc(order), order) // one without space
+	if got := space(); got < keepLimit || got > keepLimit+size {
+		t.Errorf("%d bytes of space at the end", got)
+	}
+	for _, off := range chunks[:len(chunks)/2] {
+		st.release(off, order)
+	}
+	if st.kept != keepLimit || len(st.free[order]) != len(chunks) {
+		t.Errorf("%d bytes kept, %d chunks free", st.kept, len(st.free[order]))
+	}
+}
+
 // TestStoreFull: a full state directory is ENOSPC, not lost data.
 func TestStoreFull(t *testing.T) {
 	if !inNamespace(t) {

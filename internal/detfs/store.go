@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,9 +15,10 @@ import (
 const (
 	pageSize  = 4096
 	maxOrder  = 12                   // largest chunk: 16 MiB
-	bigOrder  = 8                    // chunks from 1 MiB give their space back to the host when freed
+	bigOrder  = 8                    // chunks from 1 MiB can give their space back to the host
 	maxChunk  = pageSize << maxOrder // bytes
 	growLimit = 4 << 20              // most that is reserved ahead of a growing file
+	keepLimit = 32 << 20             // of space that free big chunks keep
 )
 
 // store holds file data of the upper layer in one unlinked sparse file, in
@@ -27,7 +29,9 @@ type store struct {
 	file *os.File
 	fd   int
 	end  int64
-	free [maxOrder + 1][]int64
+	free [maxOrder + 1][]int64 // big ones without space come first
+	full [maxOrder + 1]int     // how many big ones, at the end of free, keep their space
+	kept int64                 // bytes of those
 }
 
 // newStore makes the store in dir ("" = os.TempDir). The file has no name
@@ -63,6 +67,10 @@ func (s *store) alloc(order int) int64 {
 	if l := s.free[order]; len(l) > 0 {
 		off := l[len(l)-1]
 		s.free[order] = l[:len(l)-1]
+		if s.full[order] > 0 {
+			s.full[order]--
+			s.kept -= pageSize << order
+		}
 		return off
 	}
 	off := s.end
@@ -70,13 +78,24 @@ func (s *store) alloc(order int) int64 {
 	return off
 }
 
+// release takes a chunk back. Programs overwrite big files again and again, and a chunk
+// that keeps its space is written faster than one that has to get it anew: a
+// few keep it.
 func (s *store) release(off int64, order int) {
-	if order >= bigOrder {
-		// Only to save space on the host; a file system that cannot
-		// do it keeps the blocks until they are used again.
-		_ = unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, pageSize<<order)
+	if order < bigOrder {
+		s.free[order] = append(s.free[order], off)
+		return
 	}
-	s.free[order] = append(s.free[order], off)
+	if s.kept+pageSize<<order <= keepLimit {
+		s.free[order] = append(s.free[order], off)
+		s.full[order]++
+		s.kept += pageSize << order
+		return
+	}
+	// Only to save space on the host; a file system that cannot do it keeps the
+	// blocks until they are used again.
+	_ = unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, pageSize<<order)
+	s.free[order] = slices.Insert(s.free[order], len(s.free[order])-s.full[order], off)
 }
 
 // read fills b; what was never written reads as zeros.

@@ -88,6 +88,8 @@ func (c *Conn) Loop() error {
 		if err != nil {
 			return err
 		}
+		// Not with the reply: on one CPU the caller goes on in the middle of that write.
+		c.end = c.Watch.Now()
 		if reply != nil {
 			// ENOENT: the caller died meanwhile.
 			if err := rawWrite(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
@@ -97,7 +99,6 @@ func (c *Conn) Loop() error {
 				return fmt.Errorf("fuse: reply: %w", err)
 			}
 		}
-		c.end = c.Watch.Now()
 	}
 }
 
