@@ -21,7 +21,7 @@ import (
 
 // call is a request; the field of its operation is set.
 type call struct {
-	Op       string // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own, cpusites, missing
+	Op       string // init, serve, count, changes, glob, tar, learned, finish, chown, touch, text, own, cpusites, missing, getxattr
 	Config   *Config
 	Pattern  string
 	Tar      TarRequest

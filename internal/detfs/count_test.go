@@ -1,6 +1,7 @@
 package detfs
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -63,9 +64,8 @@ func TestRoundTrips(t *testing.T) {
 		total += n
 	}
 	// Two GETATTR of the directory (fuse_permission after fuse_dir_changed)
-	// and one GETXATTR of security.capability at the first write
-	// (file_remove_privs) are the kernel's price.
-	if total > 7 || got["mknod"] != 1 || got["write"] != 1 || got["unlink"] != 1 {
+	// are the kernel's price.
+	if total > 6 || got["getxattr"] != 0 || got["mknod"] != 1 || got["write"] != 1 || got["unlink"] != 1 {
 		t.Errorf("create, write, close, unlink: %v", got)
 	}
 }
@@ -79,6 +79,8 @@ func TestWriteRequests(t *testing.T) {
 	fd, err := unix.Open(root+"/d/f", unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC, 0o644)
 	must(t, err)
 	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte("the kernel asks once for capabilities\n"))
+	must(t, err)
 	got := requests(t, c, func() {
 		for i := 0; i < 100; i++ {
 			_, err = unix.Write(fd, []byte("some bytes\n"))
@@ -86,7 +88,51 @@ func TestWriteRequests(t *testing.T) {
 		}
 	})
 	t.Logf("100 writes: %v", got)
-	if got["write"] != 100 || got["getattr"]+got["getxattr"] > 3 {
+	if got["write"] != 100 || got["getattr"] > 1 || got["getxattr"] != 0 {
 		t.Errorf("100 writes: %v", got)
+	}
+}
+
+// TestXattrRequests: neither a new owner nor a write makes the kernel ask for file
+// capabilities, and they are gone all the same.
+func TestXattrRequests(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	c, root := mounted(t, Config{Dirs: []Dir{{Path: "/d", Mode: 0o755}}})
+	must(t, unix.Chown(root+"/etc/motd", 0, 0))             // the kernel asks once
+	caps := append([]byte{1, 0, 0, 2}, make([]byte, 16)...) // VFS_CAP_REVISION_2, effective
+	for what, do := range map[string]func(p string) error{
+		"chown":    func(p string) error { return unix.Chown(p, 0, 0) },
+		"truncate": func(p string) error { return unix.Truncate(p, 1) },
+		"write": func(p string) error {
+			fd, err := unix.Open(p, unix.O_WRONLY|unix.O_APPEND, 0)
+			if err == nil {
+				_, err = unix.Write(fd, []byte("x"))
+				must(t, unix.Close(fd))
+			}
+			return err
+		},
+	} {
+		p := root + "/d/" + what
+		must(t, os.WriteFile(p, []byte("some"), 0o755))
+		must(t, unix.Setxattr(p, capsXattr, caps, 0))
+		must(t, unix.Setxattr(p, "user.kept", []byte("v"), 0))
+		ino := stat(t, p).Ino
+		if v, err := c.GetxattrIno(ino, capsXattr); err != nil || string(v) != string(caps) {
+			t.Fatalf("%s: capabilities before: %q %v", what, v, err)
+		}
+		if got := requests(t, c, func() { must(t, do(p)) }); got["getxattr"]+got["removexattr"] != 0 {
+			t.Errorf("%s: %v", what, got)
+		}
+		if v, err := c.GetxattrIno(ino, capsXattr); !errors.Is(err, unix.ENODATA) {
+			t.Errorf("%s: capabilities are left: %q %v", what, v, err)
+		}
+		if v, err := c.GetxattrIno(ino, "user.kept"); err != nil || string(v) != "v" {
+			t.Errorf("%s: another attribute: %q %v", what, v, err)
+		}
+	}
+	if _, err := c.GetxattrIno(12345678, "user.x"); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("of no file: %v", err)
 	}
 }

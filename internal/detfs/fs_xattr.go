@@ -1,6 +1,7 @@
 package detfs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -51,20 +52,35 @@ func (f *fsys) xattrNode(id uint64) (*node, syscall.Errno) {
 	return n, f.loadXattrs(n)
 }
 
-// Getxattr implements getxattr(2).
-func (f *fsys) Getxattr(r *fuse.Request, name []byte) ([]byte, syscall.Errno) {
-	n, errno := f.xattrNode(r.Node)
-	if errno != 0 {
+// getxattr is Client.GetxattrIno.
+func (f *fsys) getxattr(ino uint64, name string) (*value, error) {
+	n := f.findIno(ino)
+	if n == nil {
+		return nil, fmt.Errorf("detfs: inode %d: %w", ino, syscall.ENOENT)
+	}
+	if errno := f.loadXattrs(n); errno != 0 {
 		return nil, errno
 	}
-	if len(n.xattrs) == 0 {
-		return nil, syscall.ENODATA
-	}
-	i, ok := findXattr(n.xattrs, string(name))
+	i, ok := findXattr(n.xattrs, name)
 	if !ok {
 		return nil, syscall.ENODATA
 	}
-	return n.xattrs[i].Value, 0
+	return &value{n.xattrs[i].Value}, nil
+}
+
+// value is bytes as an answer.
+type value struct{ b []byte }
+
+func (v *value) code(c *coder) { text(c, &v.b) }
+
+// GetxattrIno gives an extended attribute of the file with this st_ino of the guest's
+// tree, as it was set: ENODATA if there is none, which is an errno in the error's
+// chain. The kernel says of our files that they have no attributes to read (see
+// package fuse), so getxattr(2) has to be answered like this.
+func (c *Client) GetxattrIno(ino uint64, name string) ([]byte, error) {
+	var v value
+	err := c.call(&call{Op: "getxattr", Ino: ino, Pattern: name}, -1, &v)
+	return v.b, err
 }
 
 // Listxattr implements listxattr(2), sorted by name.

@@ -178,6 +178,8 @@ func (s *server) handle(c *call, file *os.File) (any, error) {
 		return sites{&r}, nil
 	case "chown":
 		return nil, s.change(c.Ino, func(n *node) { s.f.chown(n, c.UID, c.GID) })
+	case "getxattr":
+		return s.f.getxattr(c.Ino, c.Pattern)
 	case "text":
 		if s.count == nil {
 			return nil, errors.New("detfs: text: nowhere to copy to")

@@ -47,6 +47,8 @@
 #define EPOCH     0x250 // seconds and nanoseconds
 #define TEXTS     0x181200 // five words each: inode, address, size, offset, offset of the copy
 #define PATH      0x180f80
+#define ACCESS    0x180fb0 // names of attributes
+#define DEFAULT   0x180fd0
 #define FUTEXES   0x300
 #define FUTEX     0x400 // sixteen of address and count
 #define WAKES     0x350
@@ -138,6 +140,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  owner2
 	CMPL CX, $21
 	JEQ  owner3
+	CMPL CX, $22
+	JEQ  xattr
 
 leave:
 	MOVL $STATE, R11
@@ -898,6 +902,83 @@ nobody:
 	INCQ SERVED(R11)
 	MOVQ SAVED_R8(R11), R8
 	JMP  finish
+
+	// getxattr: the kernel believes that files of our file system have no attributes
+	// that can be read (package fuse). So it is with access control lists, and all is said
+	// where listxattr names none; else the supervisor knows. No event.
+xattr:
+	SYSCALL
+	MOVL $STATE, R11
+	CMPQ AX, $-95 // EOPNOTSUPP, not before the name was read
+	JNE  finish
+	MOVQ R8, SAVED_R8(R11)
+	MOVL $ACCESS, CX
+spell:
+	MOVQ SI, R8
+letter:
+	MOVBLZX (CX), AX
+	CMPB (R8), AX
+	JNE  unlike
+	INCQ R8
+	INCQ CX
+	TESTL AX, AX
+	JNE  letter
+	MOVQ SAVED_R8(R11), R8
+	MOVQ $-95, AX
+	JMP  finish
+unlike:
+	CMPL CX, $DEFAULT
+	MOVL $DEFAULT, CX
+	JCS  spell
+	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ DX, SAVED_DX(R11)
+	MOVQ R10, SAVED_R10(R11)
+	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
+	MOVL $EMPTY, SI
+	MOVQ SAVED_AX(R11), AX
+	CMPL AX, $193 // fgetxattr
+	JEQ  which
+	MOVQ DI, SI
+	MOVQ $-100, DI // AT_FDCWD
+	MOVL $0x4000, DX
+	CMPL AX, $191 // getxattr
+	JEQ  which
+	MOVL $0x4100, DX // AT_SYMLINK_NOFOLLOW
+which:
+	MOVL $332, AX // statx
+	MOVL $1, R10 // STATX_TYPE
+	LEAQ STATXBUF(R11), R8
+	SYSCALL
+	MOVL $STATE, R11
+	MOVQ SAVED_DI(R11), DI
+	XORL SI, SI
+	XORL DX, DX
+	TESTQ AX, AX
+	JNE  asked
+	MOVQ $-95, AX
+	CMPL STATXBUF+STX_MAJOR(R11), $0
+	JNE  answered
+	MOVL STATXBUF+STX_MINOR(R11), CX
+	CMPQ CX, FUSEMINOR(R11)
+	JNE  answered
+	MOVQ SAVED_AX(R11), AX
+	ADDL $3, AX // listxattr, llistxattr, flistxattr
+	SYSCALL
+	MOVL $STATE, R11
+	TESTQ AX, AX
+	MOVQ $-61, AX // ENODATA
+	JEQ  answered
+asked:
+	XORL AX, AX
+answered:
+	MOVQ SAVED_SI(R11), SI
+	MOVQ SAVED_DX(R11), DX
+	MOVQ SAVED_R10(R11), R10
+	MOVQ SAVED_R8(R11), R8
+	TESTQ AX, AX
+	JNE  finish
+	JMP  leave
 
 	// The mark of the end; see text_unsafe.go.
 	BYTE $0x0f; BYTE $0x0b

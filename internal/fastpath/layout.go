@@ -46,7 +46,7 @@ const (
 
 	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
 
-	tscOffset = 0xd00 // the code for rdtsc
+	tscOffset = 0xe00 // the code for rdtsc
 
 	// FileSize is the size of the file that both are mapped from, in order, before
 	// there are copies of text (Text).
@@ -106,6 +106,7 @@ const (
 	WaitNone        // wait4 without children
 	OwnerSI         // a new owner in rsi and group in rdx
 	OwnerDX         // in rdx and r10
+	Xattr           // reads an extended attribute
 )
 
 // Calls that the code makes by itself.
@@ -158,6 +159,9 @@ func table() []served {
 		{94, OwnerSI},   // lchown
 		{96, TimeOfDay}, // gettimeofday
 		{137, Fails},    // statfs
+		{191, Xattr},    // getxattr
+		{192, Xattr},    // lgetxattr
+		{193, Xattr},    // fgetxattr
 		{201, Time},     // time
 		{202, Futex},    // futex
 		{217, List},     // getdents64

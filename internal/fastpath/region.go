@@ -65,6 +65,8 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	}
 	r := &Region{mem: mem, state: state{mem[TextSize:]}, sites: map[uint64][]*Site{}, seen: map[uint64]int{}, xcr0: facts.XCR0, file: file, taken: RandomWords, random: facts.Random}
 	copy(mem, text(codeAddr()))
+	copy(mem[accessOffset:], "system.posix_acl_access\x00")
+	copy(mem[defaultOffset:], "system.posix_acl_default\x00")
 	copy(mem[tscOffset:], text(tscAddr()))
 	copy(mem[cpuidOffset:], text(cpuidAddr()))
 	copy(mem[clocksOffset:], text(clocksAddr()))

@@ -34,7 +34,10 @@ const (
 	textEntry   = 40
 
 	pathOffset = 0xf80 // the path of the region's file in the guest
-	pathRoom   = 0x78
+	pathRoom   = 0x30
+
+	accessOffset  = 0xfb0 // names of the attributes that are access control lists
+	defaultOffset = 0xfd0
 
 	// Bounds of what copies take of the host's memory.
 	maxTextSize = 8 << 20

@@ -98,8 +98,7 @@ func (f *recorder) Readdir(r *Request, fh, off uint64, l *DirList) syscall.Errno
 	}
 	return 0
 }
-func (f *recorder) Getxattr(r *Request, n []byte) ([]byte, syscall.Errno) { return []byte("value"), 0 }
-func (f *recorder) Listxattr(r *Request) ([]byte, syscall.Errno)          { return []byte("user.a\x00"), 0 }
+func (f *recorder) Listxattr(r *Request) ([]byte, syscall.Errno) { return []byte("user.a\x00"), 0 }
 func (f *recorder) Setxattr(r *Request, n, v []byte, flags uint32) syscall.Errno {
 	f.last = "setxattr"
 	f.data = bytes.Clone(v)
@@ -141,9 +140,10 @@ func TestReplies(t *testing.T) {
 		{"write of more than came", message(opWrite, 1, shortWrite, []byte("abc")), 0, syscall.EINVAL},
 		{"tmpfile", message(opTmpfile, 1, make([]byte, 16), "/"), entrySize + 16, 0},
 		{"readdir", message(opReaddir, 1, uint64(0), uint64(0), uint32(100), uint32(0), uint64(0), uint64(0)), 96, 0},
-		{"getxattr size", message(opGetxattr, 1, uint32(0), uint32(0), "user.a"), 8, 0},
-		{"getxattr", message(opGetxattr, 1, uint32(5), uint32(0), "user.a"), 5, 0},
-		{"getxattr short", message(opGetxattr, 1, uint32(4), uint32(0), "user.a"), 0, syscall.ERANGE},
+		{"getxattr", message(opGetxattr, 1, uint32(5), uint32(0), "user.a"), 0, syscall.ENOSYS},
+		{"listxattr size", message(opListxattr, 1, uint32(0), uint32(0)), 8, 0},
+		{"listxattr", message(opListxattr, 1, uint32(7), uint32(0)), 7, 0},
+		{"listxattr short", message(opListxattr, 1, uint32(6), uint32(0)), 0, syscall.ERANGE},
 		{"setxattr", message(opSetxattr, 1, uint32(3), uint32(0), "user.a", []byte("abc")), 0, 0},
 		{"setxattr of more than came", message(opSetxattr, 1, uint32(9), uint32(0), "user.a", []byte("abc")), 0, syscall.EINVAL},
 		{"open", message(opOpen, 1, uint64(0)), 0, syscall.ENOSYS},

@@ -134,7 +134,7 @@ func (c *Conn) dispatch(r *Request, out []byte) (int, syscall.Errno) {
 			fs.Releasedir(r.u64(0))
 		}
 		return 0, 0
-	case opGetxattr, opListxattr, opSetxattr, opRemovexattr:
+	case opListxattr, opSetxattr, opRemovexattr:
 		return c.xattr(r, out)
 	case opRelease, opFsyncdir, opSyncfs, opDestroy:
 		return 0, 0
@@ -142,7 +142,7 @@ func (c *Conn) dispatch(r *Request, out []byte) (int, syscall.Errno) {
 		return 0, syscall.ENOTTY
 	}
 	// Among these OPEN, FLUSH, CREATE, ACCESS, FSYNC, LSEEK,
-	// COPY_FILE_RANGE, STATX: the kernel remembers and does without.
+	// COPY_FILE_RANGE, STATX, GETXATTR: the kernel remembers and does without.
 	return 0, syscall.ENOSYS
 }
 
@@ -212,16 +212,6 @@ func (c *Conn) write(r *Request, out []byte) (int, syscall.Errno) {
 
 func (c *Conn) xattr(r *Request, out []byte) (int, syscall.Errno) {
 	switch r.Op {
-	case opGetxattr:
-		name, errno := r.name(8)
-		if errno != 0 {
-			return 0, errno
-		}
-		v, errno := c.fs.Getxattr(r, name)
-		if errno != 0 {
-			return 0, errno
-		}
-		return xattrReply(out, v, r.u32(0))
 	case opListxattr:
 		if !r.need(8) {
 			return 0, syscall.EINVAL

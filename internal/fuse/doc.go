@@ -12,6 +12,11 @@
 // no_open, no_flush; dir.c: no_create falls back to MKNOD). OPENDIR is
 // answered, because without a handle a directory stream could not be a snapshot.
 //
+// GETXATTR is ENOSYS, too (xattr.c: no_getxattr), because the kernel would ask for
+// security.capability at each chown and at the first write to each file, to remove
+// it. HANDLE_KILLPRIV_V2 makes the server remove it anyway. Who reads attributes gets
+// EOPNOTSUPP from the kernel, and has to be told elsewhere.
+//
 // What the kernel invalidates by itself (Linux fs/fuse/dir.c, file.c), so that
 // the server does not have to: the directory after every create, unlink and
 // rename (fuse_dir_changed); size, mtime, ctime and blocks after a write or

@@ -35,7 +35,6 @@ type FS interface {
 	Readdir(r *Request, fh, off uint64, l *DirList) syscall.Errno
 	Releasedir(fh uint64)
 
-	Getxattr(r *Request, name []byte) ([]byte, syscall.Errno)
 	Listxattr(r *Request) ([]byte, syscall.Errno)
 	Setxattr(r *Request, name, value []byte, flags uint32) syscall.Errno
 	Removexattr(r *Request, name []byte) syscall.Errno

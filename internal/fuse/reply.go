@@ -129,7 +129,7 @@ func (l *DirList) Add(name string, ino, cookie uint64, typ uint32, e *Entry) boo
 	return true
 }
 
-// xattrReply answers GETXATTR and LISTXATTR: the size when room is 0, else
+// xattrReply answers LISTXATTR: the size when room is 0, else
 // the value.
 func xattrReply(b, val []byte, room uint32) (int, syscall.Errno) {
 	if room == 0 {

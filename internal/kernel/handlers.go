@@ -23,6 +23,7 @@ func handlers() map[string]handler {
 	add(sysFcntl, "fcntl")
 	add(sysFlock, "flock")
 	add(sysChown, "chown", "lchown", "fchown", "fchownat")
+	add(sysGetxattr, "getxattr", "lgetxattr", "fgetxattr")
 	add(sysSplice, "splice", "tee")
 	add(sysVmsplice, "vmsplice")
 	add(sysSendfile, "sendfile")
@@ -38,7 +39,7 @@ func handlers() map[string]handler {
 		"pipe", "pipe2", "socketpair", "eventfd", "eventfd2", "epoll_create", "epoll_create1",
 		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 		"pidfd_open", "execveat", "setpgid", "setsid", "rt_sigpending",
-		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
+		"listxattr", "llistxattr", "flistxattr",
 		"access", "faccessat", "faccessat2", "close_range", "fallocate")
 	// processes
 	add(sysFork, "fork", "vfork")

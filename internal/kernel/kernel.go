@@ -90,6 +90,8 @@ type Config struct {
 	// ChownIno records a virtual owner for a file that the kernel would
 	// not let the guest give away (single id). -1 keeps an id.
 	ChownIno func(ino uint64, uid, gid int64) error
+	// GetxattrIno reads an extended attribute of a file of the tree.
+	GetxattrIno func(ino uint64, name string) ([]byte, error)
 	// FileIDs are for reads of guest text that nobody may have read before.
 	FileIDs ptrace.FileIDs
 	// CPUSites tells where a file of the tree looks at the CPU.

@@ -248,7 +248,7 @@ func (c *container) start() error {
 		Terminal: s.Terminal,
 		Stdin:    s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr,
 		StdinPipe: in.ours, StdoutPipe: out.ours, StderrPipe: errp.ours,
-		Log: s.Log, Trace: c.trace, NoDigests: len(s.Secrets) > 0, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, FIFOs: fs, Place: c.place, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, TouchIno: fs.TouchIno, Missing: fs.Missing,
+		Log: s.Log, Trace: c.trace, NoDigests: len(s.Secrets) > 0, Strict: s.Strict, SetNow: fs.SetNow, SetBudget: fs.SetBudget, FSErr: fs.Err, FIFOs: fs, Place: c.place, LastPid: box.SetLastPid, ChownIno: fs.ChownIno, GetxattrIno: fs.GetxattrIno, TouchIno: fs.TouchIno, Missing: fs.Missing,
 	})
 	if err != nil {
 		return err

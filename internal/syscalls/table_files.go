@@ -95,7 +95,8 @@ func rowsChange() []Row {
 }
 
 const (
-	noteXget = "Attributes are our file system's, listed sorted. No stop. Assumed stable: on a host with SELinux or Smack the kernel itself answers for security.* labels."
+	noteXget = "Attributes are our file system's, listed sorted. Assumed stable: on a host with SELinux or Smack the kernel itself answers for security.* labels."
+	noteXask = " No event: the supervisor answers for files of our tree, as the kernel would otherwise ask for security.capability at each chown(2) and first write(2)."
 	noteXset = "Kept by our file system, whether or not the host's has extended attributes; ctime is the logical clock."
 )
 
@@ -105,9 +106,9 @@ func rowsXattr() []Row {
 		counted(188, "setxattr", noteXset),
 		counted(189, "lsetxattr", noteXset),
 		counted(190, "fsetxattr", noteXset),
-		native(191, "getxattr", noteXget),
-		native(192, "lgetxattr", noteXget),
-		native(193, "fgetxattr", noteXget),
+		adjust(191, "getxattr", noteXget+noteXask).only(Filter{Default: Look}, false),
+		adjust(192, "lgetxattr", noteXget+noteXask).only(Filter{Default: Look}, false),
+		adjust(193, "fgetxattr", noteXget+noteXask).only(Filter{Default: Look}, false),
 		native(194, "listxattr", noteXget),
 		native(195, "llistxattr", noteXget),
 		native(196, "flistxattr", noteXget),

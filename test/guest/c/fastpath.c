@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -155,6 +156,11 @@ static long owner(void)
 	static const long owners[] = {-1, 0, 12, 65535, 65536, 70000, 0xffffffff, 1l << 32 | 34};
 	return owners[pick(8)];
 }
+static long attribute(void)
+{
+	static const char *const attributes[] = {"user.x", "user.y", "system.posix_acl_access", "system.posix_acl_default", "system.posix_acl_d", "security.capability"};
+	return pick(8) ? (long)attributes[pick(6)] : path();
+}
 static long size(void)
 {
 	static const long sizes[] = {0, 1, 7, 512, 4096, 4097, 65536, -1};
@@ -227,6 +233,7 @@ int main(int argc, char **argv)
 		dprintf(f, "line %d\n", i);
 	truncate("dir/hole", (close(open("dir/hole", O_CREAT | O_WRONLY, 0600)), 1 << 20));
 	chown("f", 12, 34);
+	setxattr("f", "user.x", "value", 5, 0);
 	int p[2];
 	pipe(p);
 	write(p[1], buf, 9000);
@@ -251,8 +258,8 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318, 92, 93, 94};
-		long nr = nrs[pick(42)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318, 92, 93, 94, 191, 192, 193};
+		long nr = nrs[pick(45)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
@@ -287,6 +294,8 @@ int main(int argc, char **argv)
 		case SYS_rmdir: case SYS_unlink: a = name(); break;
 		case SYS_unlinkat: a = dirfd(), b = name(), c = pick(2) * AT_REMOVEDIR; break;
 		case SYS_chown: case SYS_lchown: a = name(), b = owner(), c = owner(); break;
+		case SYS_getxattr: case SYS_lgetxattr: a = path(), b = attribute(), c = memory(), d = size(); break;
+		case SYS_fgetxattr: a = descriptor(), b = attribute(), c = memory(), d = size(); break;
 		case SYS_fchown: a = descriptor(), b = owner(), c = owner(); break;
 		case SYS_chmod: a = name(), b = pick(010000); break;
 		case SYS_fchmod: a = descriptor(), b = pick(010000); break;
