@@ -23,6 +23,7 @@ func (k *Kernel) run(t *Task) (st ptrace.Status, sprung bool, err error) {
 	plan := k.sched.Ambush()
 	if plan != (sched.Plan{}) && t.onExit == nil && t.sig == 0 && !t.retrying {
 		a := ambush{k: k, t: t}
+		t.sends = 0
 		return a.run(plan)
 	}
 	if err := k.resume(t); err != nil {

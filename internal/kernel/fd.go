@@ -110,6 +110,7 @@ func (k *Kernel) file(t *Task, n int) file {
 	f.rdev = unix.Mkdev(stx.Rdev_major, stx.Rdev_minor)
 	f.ino = stx.Ino
 	f.class = k.classify(&f)
+	k.terminals = k.terminals || f.class == fdTTY
 	return f
 }
 

@@ -69,6 +69,7 @@ func (k *Kernel) forwardSignals() {
 				to = -g
 			}
 		}
+		k.sent()
 		_ = unix.Kill(to, sig)
 		k.wakeAllSignalled()
 	}

@@ -73,6 +73,7 @@ func unread(f *file) bool {
 // brokenPipe answers EPIPE, with the signal.
 func (k *Kernel) brokenPipe(t *Task, flags uint64) verdict {
 	if flags&unix.MSG_NOSIGNAL == 0 {
+		k.sent()
 		_ = unix.Tgkill(t.proc.pid, t.tid, unix.SIGPIPE)
 	}
 	return t.fail(unix.EPIPE)

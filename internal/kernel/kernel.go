@@ -184,8 +184,10 @@ type Kernel struct {
 	sharedFiles bool
 	// signalfds: one may exist, and epoll sets must be looked into.
 	signalfds bool
-	async     bool // somebody asked for SIGIO: it comes from native calls
-	progress  bool // somebody did something since the lock waiters last tried
+	async     bool   // somebody asked for SIGIO: it comes from native calls
+	terminals bool   // one may be in use
+	sends     uint64 // see calm
+	progress  bool   // somebody did something since the lock waiters last tried
 	stats     Stats
 	log       *eventLog
 	trace     *tracer
@@ -260,6 +262,7 @@ func New(cfg Config) (*Kernel, error) {
 		tame:    cfg.Vary != nil,
 		nsfd:    -1,
 		tick:    tickNS,
+		sends:   1,
 	}
 	if cfg.Open.Time {
 		k.tick, k.host = 0, newHostClock()

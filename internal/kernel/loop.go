@@ -91,7 +91,7 @@ func (k *Kernel) Run() (ptrace.Status, error) {
 
 // step runs t until it parks, dies, stops or yields.
 func (k *Kernel) step(t *Task) error {
-	t.preempt = false
+	t.preempt, t.sends = false, 0
 	if t.wait.spin != nil {
 		if parked, err := k.leaveSpin(t); parked || err != nil {
 			return err
@@ -156,7 +156,7 @@ func (k *Kernel) resume(t *Task) error {
 	k.armFast(t)
 	k.prof.leave()
 	sig := t.sig
-	t.sig = 0
+	t.sig, t.sends = 0, k.sends
 	var err error
 	if t.onExit != nil {
 		err = ptrace.Syscall(t.tid, sig)
@@ -263,7 +263,7 @@ func (k *Kernel) apply(t *Task, v verdict) error {
 
 // exitStop is the end of a call for which a handler asked.
 func (k *Kernel) exitStop(t *Task) (bool, error) {
-	t.inCall, t.entering = false, false
+	t.inCall, t.entering, t.sends = false, false, 0
 	f := t.onExit
 	if err := t.loadResult(); err != nil {
 		if errors.Is(err, errAtEntry) {
@@ -310,7 +310,9 @@ func (k *Kernel) park(t *Task, again func(*Task) verdict) error {
 		}
 	}
 	// A signal that is already pending ends the wait at once.
-	k.wakeIfSignalled(t)
+	if !k.calm(t) {
+		k.wakeIfSignalled(t)
+	}
 	return nil
 }
 

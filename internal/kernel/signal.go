@@ -222,6 +222,7 @@ func (k *Kernel) sendSignal(p *Process, sig unix.Signal) {
 	if sig == unix.SIGKILL {
 		p.killed = true
 	}
+	k.sent()
 	_ = unix.Kill(p.pid, sig)
 	for _, t := range p.tasks {
 		k.wakeIfSignalled(t)

@@ -132,6 +132,7 @@ func (k *Kernel) groupStop(t *Task, sig unix.Signal) error {
 	if err := ptrace.Listen(t.tid); err != nil {
 		return ignoreGone(err)
 	}
+	k.sent()
 	t.stopped, t.stopping = true, false
 	t.wait = waitFor{what: "SIGCONT after " + unix.SignalName(sig)}
 	k.sched.Park(t.th, -1)
@@ -174,6 +175,7 @@ func (k *Kernel) relook(t *Task) (ptrace.Status, error) {
 	if st.GroupStop() {
 		return st, ignoreGone(ptrace.Listen(t.tid))
 	}
+	k.sent()
 	t.stopped = false
 	t.wait = waitFor{}
 	k.sched.Wake(t.th)

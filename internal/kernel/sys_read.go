@@ -229,7 +229,7 @@ func (k *Kernel) untilReady(t *Task, f *file, events int16, what string) verdict
 func (k *Kernel) mayGoOn(t *Task) bool {
 	w := &t.wait
 	return w.direct != 0 && !t.sigWake && !t.restart.set && !t.stopping && len(t.proc.tasks) == 1 && !k.sharedFiles &&
-		len(w.fds) == 1 && pollNow(w.fds[0].fd, w.direct)
+		len(w.fds) == 1 && (t.ready == k.sched.Turns() && !w.outside || pollNow(w.fds[0].fd, w.direct))
 }
 
 // writeStream implements writes to pipes, sockets, terminals and eventfds.

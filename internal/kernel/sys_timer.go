@@ -152,6 +152,7 @@ func (k *Kernel) sendTimerSignal(p *Process, x *posixTimer, more int) {
 		}
 	}
 	x.pending, x.missed = true, more
+	k.sent()
 	var si ptrace.SigInfo
 	code := int32(siTimer)
 	binary.LittleEndian.PutUint32(si[0:], uint32(x.sig))

@@ -33,8 +33,10 @@ type Task struct {
 	onTurn  func(*Task) verdict // re-examines the parked call; nil: just resume
 	onExit  func(*Task)         // runs at the syscall exit stop; nil: no exit stop
 	wait    waitFor             // what a parked task waits for
+	ready   uint64              // the turn up to whose begin what it waits for is known to be there
 	found   func(*Task) verdict // decides anew about a call that is made as something is there for it
 	sigWake bool                // woken because a signal is to be delivered
+	sends   uint64              // Kernel.sends when it went on last; 0: not in this turn, or its call is half done
 
 	restart   restart // state of an interrupted sleep (restart_syscall)
 	stopped   bool    // in group stop (job control)
@@ -243,6 +245,7 @@ func statusField(tid int, key string) [][]byte {
 // removeTask forgets a dead thread; it reports whether it was the last one of its process.
 func (k *Kernel) removeTask(t *Task) bool {
 	t.dead = true
+	k.sent()
 	t.closeStatus()
 	k.unpark(t)
 	k.semExit(t)

@@ -63,6 +63,7 @@ func (k *Kernel) holdMaster(t *Task, n int) error {
 	if err != nil {
 		return fmt.Errorf("terminal: hold the master: %w", err)
 	}
+	k.terminals = true
 	k.term = &terminal{Terminal: k.cfg.Terminal, fd: fd}
 	err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
 	size := unix.Winsize{Col: k.term.Size.Cols, Row: k.term.Size.Rows}

@@ -163,6 +163,7 @@ func (s *epollSet) readySet() []unix.EpollEvent {
 // wakeReady wakes the parked tasks whose descriptors became ready.
 func (k *Kernel) wakeReady() {
 	for _, t := range k.waiters.ready(0) {
+		t.ready = k.sched.Turns() + 1
 		k.sched.Wake(t.th)
 	}
 }

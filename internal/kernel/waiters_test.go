@@ -78,3 +78,48 @@ func TestEpollSet(t *testing.T) {
 		t.Error("somebody is left")
 	}
 }
+
+// What was found ready as the turn changed is not asked for again, until the next change.
+func TestReadyOnce(t *testing.T) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(p[1])
+	k := &Kernel{sched: sched.New(0, 100)}
+	if err := k.waiters.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer k.waiters.close()
+	x := &Task{proc: &Process{}}
+	x.proc.tasks = []*Task{x}
+	x.th = k.sched.Add(x)
+	k.sched.Next()
+	k.sched.Park(x.th, -1)
+	x.wait = waitFor{direct: unix.POLLIN, fds: []waitFD{{fd: p[0], events: unix.POLLIN}}}
+	if err := k.waiters.add(x, &x.wait.fds[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer k.unpark(x)
+	if k.wakeReady(); k.sched.Ready() != 0 {
+		t.Fatal("woken by an empty pipe")
+	}
+	if _, err := unix.Write(p[1], []byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	if k.wakeReady(); k.sched.Next() != x.th {
+		t.Fatal("not woken")
+	}
+	var b [1]byte
+	if _, err := unix.Read(p[0], b[:]); err != nil { // which nobody can do who has not the turn
+		t.Fatal(err)
+	}
+	if !k.mayGoOn(x) {
+		t.Error("asked again within the turn")
+	}
+	k.sched.Yield()
+	k.sched.Next()
+	if k.mayGoOn(x) {
+		t.Error("not asked again in another turn")
+	}
+}

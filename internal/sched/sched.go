@@ -85,6 +85,9 @@ func (s *Sched) Live() int { return s.live }
 // Ready is how many threads are in the run queue.
 func (s *Sched) Ready() int { return len(s.queue) }
 
+// Turns is how many turns have begun.
+func (s *Sched) Turns() uint64 { return s.turns }
+
 // Current is the thread that has the turn, or nil.
 func (s *Sched) Current() *Thread { return s.cur }
 
