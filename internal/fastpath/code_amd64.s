@@ -57,6 +57,11 @@
 #define STDIO1    192
 #define STDIO2    200
 #define STATXBUF  0x100
+#define KINDS     0x600 // of descriptors; see descriptors.go
+#define KINDS_LEN 256
+#define KNOWN     0x700 // how many of KINDS are in use
+#define ASKED     0x708
+#define PIPE      255 // what neither File nor List is about
 #define POLLFD    0x200
 #define FLAGS     0xff8
 #define TOP       0x1000
@@ -93,17 +98,20 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	MOVQ AX, SAVED_AX(R11)
 	CMPQ AX, $512
 	JCC  leave
-	MOVQ SERVED(R11), CX
-	CMPQ CX, BUDGET(R11)
-	JCC  leave
 	MOVL $CLASS, CX
 	MOVBLZX (CX)(AX*1), CX
+	CMPL CX, $23
+	JCC  forget
+	MOVQ SERVED(R11), AX
+	CMPQ AX, BUDGET(R11)
+	JCC  leave
+	MOVQ SAVED_AX(R11), AX
+	CMPL CX, $7
+	JEQ  file
 	CMPL CX, $3
 	JEQ  stat3
 	CMPL CX, $4
 	JEQ  open
-	CMPL CX, $7
-	JEQ  file
 	CMPL CX, $1
 	JEQ  plain
 	CMPL CX, $6
@@ -469,11 +477,46 @@ ends:
 	JEQ  link
 	JMP  getattr
 
+	// close, dup2 and dup3, close_range: descriptors become free, or others. They are
+	// no events.
+forget:
+	JNE  others
+	MOVL DI, CX
+	JMP  drop
+others:
+	CMPL CX, $24
+	JNE  range
+	MOVL SI, CX
+drop:
+	CMPL CX, $KINDS_LEN
+	JCC  made
+	MOVB $0, KINDS(R11)(CX*1)
+	JMP  made
+range:
+	MOVL $KINDS_LEN, CX
+empty:
+	MOVQ $0, KINDS-8(R11)(CX*1)
+	SUBL $8, CX
+	JNE  empty
+made:
+	SYSCALL
+	JMP  finish
+
 	// Regular files of our file system, for class 8 directories, and pipes; others
-	// may block or hold what is the host's. Their type is asked with
-	// AT_STATX_DONT_SYNC: reads and writes make the kernel forget the times, and
+	// may block or hold what is the host's. If it is not known yet, their type is asked
+	// with AT_STATX_DONT_SYNC: reads and writes make the kernel forget the times, and
 	// fstat would ask the server for them.
 file:
+	MOVL DI, AX
+	CMPL AX, KNOWN(R11)
+	JCC  unknown
+	MOVBLZX KINDS(R11)(AX*1), AX
+	CMPL AX, CX
+	JEQ  known
+	CMPL AX, $PIPE
+	JEQ  fifo
+unknown:
+	INCQ ASKED(R11)
 	MOVQ CX, SAVED_CLASS(R11)
 	MOVQ SI, SAVED_SI(R11)
 	MOVQ DX, SAVED_DX(R11)
@@ -492,28 +535,30 @@ file:
 	MOVQ SAVED_R8(R11), R8
 	TESTQ AX, AX
 	JNE  leave
-	MOVQ SAVED_AX(R11), AX
 	MOVWLZX STATXBUF+STX_MODE(R11), CX
 	ANDL $0xf000, CX
 	CMPL CX, $0x1000
 	JEQ  pipe
 	CMPL STATXBUF+STX_MAJOR(R11), $0
 	JNE  leave
+	MOVL STATXBUF+STX_MINOR(R11), AX
+	CMPQ AX, FUSEMINOR(R11)
+	JNE  leave
+	MOVL $0x8000, AX
 	CMPQ SAVED_CLASS(R11), $8
-	JEQ  list
-	CMPL CX, $0x8000
+	JNE  typed
+	MOVL $0x4000, AX
+typed:
+	CMPL CX, AX
 	JNE  leave
-	MOVL STATXBUF+STX_MINOR(R11), CX
-	CMPQ CX, FUSEMINOR(R11)
-	JEQ  plain
-	JMP  leave
-list:
-	CMPL CX, $0x4000
-	JNE  leave
-	MOVL STATXBUF+STX_MINOR(R11), CX
-	CMPQ CX, FUSEMINOR(R11)
-	JEQ  plain
-	JMP  leave
+	MOVL DI, CX
+	CMPL CX, KNOWN(R11)
+	JCC  known
+	MOVL SAVED_CLASS(R11), AX
+	MOVB AX, KINDS(R11)(CX*1)
+known:
+	MOVQ SAVED_AX(R11), AX
+	JMP  plain
 
 	// Pipes, but for those to the host: a read that finds something or the end,
 	// and a write for which there is a free page, do not wait.
@@ -525,6 +570,12 @@ pipe:
 	JEQ  leave
 	CMPQ CX, STDIO2(R11)
 	JEQ  leave
+	MOVL DI, CX
+	CMPL CX, KNOWN(R11)
+	JCC  fifo
+	MOVB $PIPE, KINDS(R11)(CX*1)
+fifo:
+	MOVQ SAVED_AX(R11), AX
 	MOVL DI, POLLFD(R11)
 	MOVL $1, CX // POLLIN
 	TESTQ AX, AX // read
@@ -537,6 +588,8 @@ pipe:
 poll:
 	MOVL CX, POLLFD+4(R11) // events, and no revents
 	MOVQ DI, SAVED_DI(R11)
+	MOVQ SI, SAVED_SI(R11)
+	MOVQ DX, SAVED_DX(R11)
 	LEAQ POLLFD(R11), DI
 	MOVL $1, SI
 	XORL DX, DX

@@ -98,10 +98,13 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s is not %d in the code", name, v)
 		}
 	}
-	// cmp rcx, FUSEDEV(r11) and so on.
+	// cmp rax, BUDGET(r11), cmp rcx, FUSEDEV(r11) and so on.
 	for name, c := range map[string][]byte{
-		"budget": {0x49, 0x3b, 0x0b}, "FuseDev": {0x49, 0x3b, 0x4b, offFuseDev}, "TreeDev": {0x49, 0x8b, 0x4b, offTreeDev},
+		"budget": {0x49, 0x3b, 0x03}, "FuseDev": {0x49, 0x3b, 0x4b, offFuseDev}, "TreeDev": {0x49, 0x8b, 0x4b, offTreeDev},
 		"ImageIno": {0x49, 0x3b, 0x4b, offImageIno}, "VolumeIno": {0x49, 0x3b, 0x4b, offVolumeIno}, "NoOpen": {0x49, 0x83, 0x7b, offNoOpen},
+		"Known": {0x41, 0x3b, 0x83, byte(offKnown & 0xff), offKnown >> 8, 0, 0}, "Asked": {0x49, 0xff, 0x83, byte(offAsked & 0xff), offAsked >> 8, 0, 0},
+		"a pipe": {0x41, 0xc6, 0x84, 0x0b, byte(offKinds & 0xff), offKinds >> 8, 0, 0, kindPipe}, "no events": {0x83, 0xf9, byte(Close)},
+		"all kinds": {0xb9, byte(maxKinds & 0xff), maxKinds >> 8, 0, 0},
 	} {
 		if !bytes.Contains(b, c) {
 			t.Errorf("%s: no % x in the code", name, c)

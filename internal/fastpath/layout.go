@@ -107,6 +107,12 @@ const (
 	OwnerSI         // a new owner in rsi and group in rdx
 	OwnerDX         // in rdx and r10
 	Xattr           // reads an extended attribute
+
+	// Of these on, calls are no events.
+
+	Close  // closes descriptor rdi
+	Onto   // makes rsi another descriptor
+	Closes // closes a range
 )
 
 // Calls that the code makes by itself.
@@ -128,6 +134,7 @@ func table() []served {
 		{0, File},       // read
 		{1, File},       // write
 		{2, Open},       // open
+		{3, Close},      // close
 		{4, StatSI},     // stat
 		{5, StatSI},     // fstat
 		{6, StatSI},     // lstat
@@ -139,6 +146,7 @@ func table() []served {
 		{19, File},      // readv
 		{20, File},      // writev
 		{21, Plain},     // access
+		{33, Onto},      // dup2
 		{59, Plain},     // execve
 		{61, WaitNone},  // wait4
 		{76, Plain},     // truncate
@@ -178,12 +186,14 @@ func table() []served {
 		{268, Plain},    // fchmodat
 		{269, Plain},    // faccessat
 		{280, Plain},    // utimensat
+		{292, Onto},     // dup3
 		{295, File},     // preadv
 		{296, File},     // pwritev
 		{309, GetCPU},   // getcpu
 		{316, Plain},    // renameat2
 		{318, Random},   // getrandom
 		{322, Plain},    // execveat
+		{436, Closes},   // close_range
 		{439, Plain},    // faccessat2
 		{452, Plain},    // fchmodat2
 	}

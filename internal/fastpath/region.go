@@ -40,6 +40,7 @@ type Region struct {
 	// classes is what the guest was given at first.
 	classes [maxCalls]Class
 	random  bool               // see Facts
+	knows   bool               // what Know was told last
 	lost    bool               // the guest has cut the file off
 	looks   map[uint64][]*Site // instructions that look at the CPU, by address
 	xcr0    uint64

@@ -77,6 +77,7 @@ func (k *Kernel) armFast(t *Task) {
 			n = 0 // each write is an event that wakes another
 		}
 		k.fast.Arm(n, k.Now(), k.tsc(), k.tick, t.attr.CPUs.First())
+		k.fast.Know(t.watched)
 		k.cfg.SetBudget(n, k.tick)
 		k.publishFutexes(t)
 		k.publishRandom()
@@ -150,6 +151,7 @@ func (k *Kernel) countServed(t *Task) {
 		_, _ = k.futexWake(futexKey{mm: t.proc.mm, addr: addr}, int(min(n, 1<<20)), ^uint32(0))
 	})
 	k.readNotes(t)
+	k.countAsks(t)
 	n := k.fast.Served()
 	if n == 0 {
 		return

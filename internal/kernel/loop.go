@@ -152,7 +152,10 @@ func (k *Kernel) step(t *Task) error {
 // resume lets t go on from its stop, delivering a pending signal.
 func (k *Kernel) resume(t *Task) error {
 	k.beat(t)
-	k.typeRunning(t, false)
+	if !t.unasked {
+		k.typeRunning(t, false)
+	}
+	t.unasked = false
 	k.armFast(t)
 	k.prof.leave()
 	sig := t.sig
@@ -207,6 +210,9 @@ func (k *Kernel) seccompStop(t *Task) (bool, error) {
 	t.inCall = true
 	if err := t.loadCall(); err != nil {
 		return false, ignoreGone(err)
+	}
+	if k.frees(t) || k.watch(t) {
+		return false, nil
 	}
 	k.wakeCrowd()
 	k.speedUp(t)

@@ -49,6 +49,7 @@ type profile struct {
 	calls   [2][]stopwatch.Span // byEntry and byExit by number
 	current *Task
 	why     reason
+	call    int   // of a stop that is not the call's, else -1; see frees
 	left    int64 // when the guest was let go
 	arrived int64 // when it stopped; 0: it did not yet
 }
@@ -63,7 +64,11 @@ func (p *profile) leave() {
 		return
 	}
 	p.by[p.why].Add(p.arrived, p.left)
-	if nr := p.current.callNr; p.why <= byExit && nr >= 0 && nr < len(p.calls[p.why]) {
+	nr := p.current.callNr
+	if p.call >= 0 {
+		nr = p.call
+	}
+	if p.why <= byExit && nr >= 0 && nr < len(p.calls[p.why]) {
 		p.calls[p.why][nr].Add(p.arrived, p.left)
 	}
 }
@@ -75,7 +80,7 @@ func (p *profile) arrive(t *Task, st ptrace.Status) {
 	}
 	p.arrived = p.watch.Now()
 	p.guest.Add(p.left, p.arrived)
-	p.current, p.why = t, byDeath
+	p.current, p.why, p.call = t, byDeath, -1
 	if !st.Dead() {
 		p.why = reasonOf(st)
 	}

@@ -14,7 +14,7 @@ import (
 // and the parent's event come in any order; waiting for the child by name
 // here makes one order of it. The parent keeps the turn.
 func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
-	t.inCall = true
+	t.inCall, t.asks = true, 0
 	t.hasBorn(k)
 	if k.cfg.Open.Threads {
 		return k.birth(t)
@@ -42,7 +42,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 		if err := k.born(c); err != nil {
 			return false, err
 		}
-		c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
+		c.timerSlack, c.attr, c.watched = t.timerSlack, t.attr.Fork(), t.watched
 		if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 			c.clearTID = ctid
 		}
@@ -79,7 +79,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if err := k.born(c); err != nil {
 		return false, err
 	}
-	c.timerSlack, c.attr = t.timerSlack, t.attr.Fork()
+	c.timerSlack, c.attr, c.watched = t.timerSlack, t.attr.Fork(), t.watched
 	if flags&unix.CLONE_SYSVSEM != 0 {
 		t.shareUndo(c)
 	}
@@ -209,7 +209,7 @@ func (k *Kernel) continueProcess(p *Process) error {
 // vector, vDSO and randomness still in it.
 func (k *Kernel) execStop(t *Task) error {
 	p := t.proc
-	t.inCall = true
+	t.inCall, t.asks = true, 0
 	k.stats.Execs++
 	k.openAtExec()
 	for _, o := range append([]*Task(nil), p.tasks...) {

@@ -28,6 +28,7 @@ type Task struct {
 	looked  bool        // was looked at: the next resume is none of its own
 	phased  int         // how often it was parked in a cycle with phases (spin)
 	preempt bool        // quantum used up: yield at the end of this stop
+	unasked bool        // the next resume is from a stop that means nothing (watch, frees)
 
 	// What the next resume does.
 	onTurn  func(*Task) verdict // re-examines the parked call; nil: just resume
@@ -37,6 +38,9 @@ type Task struct {
 	found   func(*Task) verdict // decides anew about a call that is made as something is there for it
 	sigWake bool                // woken because a signal is to be delivered
 	sends   uint64              // Kernel.sends when it went on last; 0: not in this turn, or its call is half done
+
+	asks    int  // see watch
+	watched bool // has that filter, as the threads and processes have that it makes
 
 	restart   restart // state of an interrupted sleep (restart_syscall)
 	stopped   bool    // in group stop (job control)

@@ -38,6 +38,10 @@ func run(t *testing.T, prog []unix.SockFilter, d data) (result uint32, constant 
 			constant = constant && f.K <= 4
 		case unix.BPF_ALU | unix.BPF_AND | unix.BPF_K:
 			acc &= f.K
+		case unix.BPF_ALU | unix.BPF_OR | unix.BPF_K:
+			acc, constant = acc|f.K, false
+		case unix.BPF_RET | unix.BPF_A:
+			return acc, false
 		case unix.BPF_JMP | unix.BPF_JA:
 			pc += int(f.K)
 		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
