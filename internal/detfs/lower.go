@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"dettrace/internal/fuse"
 	"dettrace/internal/image"
 )
 
@@ -88,6 +89,23 @@ func (f *fsys) readLower(n *node, b []byte, off int64) error {
 		err = fmt.Errorf("file is shorter than it was: %w", io.ErrUnexpectedEOF)
 	}
 	return err
+}
+
+// Source finds the file of the host behind one of a layer that is as it was.
+func (f *fsys) Source(r *fuse.Request, off int64, n int) (fd, k int) {
+	x := f.get(r.Node)
+	if x == nil || !x.isReg() || x.lower == nil || x.data != nil || off >= x.size || f.doors[x.ino] != "" {
+		return -1, 0
+	}
+	file, err := f.open.get(x)
+	if err != nil {
+		return -1, 0 // Read says so
+	}
+	fd, ok := image.Descriptor(file)
+	if !ok {
+		return -1, 0
+	}
+	return fd, int(min(int64(n), x.size-off))
 }
 
 // readNode fills b from off and returns how much there is.

@@ -37,6 +37,8 @@ type recorder struct {
 	t    testing.TB
 	last string
 	data []byte
+
+	source, length int // what Source tells
 }
 
 func (f *recorder) name(op string, n []byte) {
@@ -98,7 +100,8 @@ func (f *recorder) Readdir(r *Request, fh, off uint64, l *DirList) syscall.Errno
 	}
 	return 0
 }
-func (f *recorder) Listxattr(r *Request) ([]byte, syscall.Errno) { return []byte("user.a\x00"), 0 }
+func (f *recorder) Source(r *Request, off int64, n int) (int, int) { return f.source, min(n, f.length) }
+func (f *recorder) Listxattr(r *Request) ([]byte, syscall.Errno)   { return []byte("user.a\x00"), 0 }
 func (f *recorder) Setxattr(r *Request, n, v []byte, flags uint32) syscall.Errno {
 	f.last = "setxattr"
 	f.data = bytes.Clone(v)

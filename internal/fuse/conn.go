@@ -23,6 +23,8 @@ type Conn struct {
 	e     Entry
 	set   SetAttrIn
 	dir   DirList
+	pipe  pipe
+	piped int // bytes of a reply in the pipe
 	spans [opMax + 1]stopwatch.Span
 	minor uint32
 
@@ -53,6 +55,7 @@ func (c *Conn) Loop() error {
 	if err := syscall.SetNonblock(c.fd, true); err != nil {
 		return fmt.Errorf("fuse: %w", err)
 	}
+	defer c.pipe.close()
 	waits := 0 // since the last request
 	for {
 		// On one CPU the caller goes on when it has its reply, and comes with the
@@ -90,19 +93,29 @@ func (c *Conn) Loop() error {
 		}
 		// Not with the reply: on one CPU the caller goes on in the middle of that write.
 		c.end = c.Watch.Now()
-		if reply != nil {
-			// ENOENT: the caller died meanwhile.
-			if err := rawWrite(c.fd, reply); err != nil && !errors.Is(err, syscall.ENOENT) {
-				if errors.Is(err, syscall.ENODEV) {
-					return nil
-				}
-				return fmt.Errorf("fuse: reply: %w", err)
-			}
+		switch err := c.reply(reply); {
+		case err == nil, errors.Is(err, syscall.ENOENT): // the caller died meanwhile
+		case errors.Is(err, syscall.ENODEV):
+			return nil
+		default:
+			return fmt.Errorf("fuse: reply: %w", err)
 		}
 	}
 }
 
-// handle answers one message. The reply lives in c.out until the next call.
+// reply sends what handle has returned.
+func (c *Conn) reply(reply []byte) error {
+	if n := c.piped; n > 0 {
+		c.piped = 0
+		return c.pipe.send(c.fd, n)
+	}
+	if reply == nil {
+		return nil
+	}
+	return rawWrite(c.fd, reply)
+}
+
+// handle answers one message. The reply lives in c.out, or in the pipe, until the next call.
 func (c *Conn) handle(msg []byte) ([]byte, error) {
 	r := &c.r
 	if !r.parse(msg) {

@@ -192,6 +192,12 @@ func (c *Conn) read(r *Request, out []byte) (int, syscall.Errno) {
 	if off < 0 || n > MaxWrite {
 		return 0, syscall.EINVAL
 	}
+	if n >= spliceMin {
+		if fd, k := c.fs.Source(r, off, n); k >= spliceMin && c.pipe.load(r, fd, off, k) {
+			c.piped = outHeaderSize + k
+			return noReply, 0
+		}
+	}
 	return c.fs.Read(r, off, out[:n])
 }
 

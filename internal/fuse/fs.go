@@ -27,6 +27,10 @@ type FS interface {
 
 	// Read fills dst and returns the length; short means end of file.
 	Read(r *Request, off int64, dst []byte) (int, syscall.Errno)
+	// Source tells of a file of the host that holds, from off on, the k bytes that such
+	// a Read of n would give; k is 0 if there is none. The descriptor is used
+	// before the next call of any method.
+	Source(r *Request, off int64, n int) (fd, k int)
 	Write(r *Request, off int64, data []byte, flags uint32) syscall.Errno
 	Fallocate(r *Request, off, n int64, mode uint32) syscall.Errno
 	StatFS(r *Request, s *StatFS) syscall.Errno

@@ -62,3 +62,12 @@ func rawWrite(fd int, b []byte) error {
 	}
 	return nil
 }
+
+// rawSplice moves n bytes of a pipe to fd, without waiting.
+func rawSplice(pipe, fd, n int) (int, error) {
+	k, _, e := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(pipe), 0, uintptr(fd), 0, uintptr(n), unix.SPLICE_F_NONBLOCK)
+	if e != 0 {
+		return 0, e
+	}
+	return int(k), nil
+}
