@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // The region's code (layout.go). It is copied out of this binary to
@@ -39,6 +40,7 @@
 #define CPU       232
 #define NOCHILD   240
 #define RANDOMPOS 248
+#define ALONE     0x278
 #define SEGVSET   0x280
 #define SEGV      0x288 // struct sigaction of the kernel
 #define RANDOM    0x2c0 // eight words
@@ -100,56 +102,58 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JCC  leave
 	MOVL $CLASS, CX
 	MOVBLZX (CX)(AX*1), CX
-	CMPL CX, $23
+	CMPL CX, $const_Close
 	JCC  forget
 	MOVQ SERVED(R11), AX
 	CMPQ AX, BUDGET(R11)
 	JCC  leave
 	MOVQ SAVED_AX(R11), AX
-	CMPL CX, $7
+	CMPL CX, $const_File
 	JEQ  file
-	CMPL CX, $3
+	CMPL CX, $const_StatDX
 	JEQ  stat3
-	CMPL CX, $4
+	CMPL CX, $const_Open
 	JEQ  open
-	CMPL CX, $1
+	CMPL CX, $const_Plain
 	JEQ  plain
-	CMPL CX, $6
+	CMPL CX, $const_LinkDX
 	JEQ  link3
-	CMPL CX, $2
+	CMPL CX, $const_StatSI
 	JEQ  stat2
-	CMPL CX, $5
+	CMPL CX, $const_LinkSI
 	JEQ  link2
-	CMPL CX, $8
+	CMPL CX, $const_List
 	JEQ  file
-	CMPL CX, $9
+	CMPL CX, $const_Clock
 	JEQ  clock
-	CMPL CX, $10
+	CMPL CX, $const_TimeOfDay
 	JEQ  timeofday
-	CMPL CX, $11
+	CMPL CX, $const_Time
 	JEQ  time
-	CMPL CX, $12
+	CMPL CX, $const_Map
 	JEQ  map
-	CMPL CX, $13
+	CMPL CX, $const_Futex
 	JEQ  futex
-	CMPL CX, $14
+	CMPL CX, $const_GetCPU
 	JEQ  getcpu
-	CMPL CX, $15
+	CMPL CX, $const_Fails
 	JEQ  fails
-	CMPL CX, $16
+	CMPL CX, $const_Terminal
 	JEQ  terminal
-	CMPL CX, $17
+	CMPL CX, $const_Random
 	JEQ  random
-	CMPL CX, $18
+	CMPL CX, $const_Segv
 	JEQ  segv
-	CMPL CX, $19
+	CMPL CX, $const_WaitNone
 	JEQ  wait
-	CMPL CX, $20
+	CMPL CX, $const_OwnerSI
 	JEQ  owner2
-	CMPL CX, $21
+	CMPL CX, $const_OwnerDX
 	JEQ  owner3
-	CMPL CX, $22
+	CMPL CX, $const_Xattr
 	JEQ  xattr
+	CMPL CX, $const_Yield
+	JEQ  yield
 
 leave:
 	MOVL $STATE, R11
@@ -411,6 +415,17 @@ childless:
 	INCQ SERVED(R11)
 	JMP  finish
 
+	// sched_yield: where nobody can have the turn, and nobody was woken since that
+	// was said.
+yield:
+	CMPQ ALONE(R11), $0
+	JEQ  leave
+	CMPQ WAKES(R11), $0
+	JNE  leave
+	INCQ SERVED(R11)
+	XORL AX, AX
+	JMP  finish
+
 	// readlink: names of kernel objects ("pipe:[7]", "/memfd:") hold a colon.
 link2:
 	MOVQ R8, SAVED_R8(R11)
@@ -484,7 +499,7 @@ forget:
 	MOVL DI, CX
 	JMP  drop
 others:
-	CMPL CX, $24
+	CMPL CX, $const_Onto
 	JNE  range
 	MOVL SI, CX
 drop:
@@ -545,7 +560,7 @@ unknown:
 	CMPQ AX, FUSEMINOR(R11)
 	JNE  leave
 	MOVL $0x8000, AX
-	CMPQ SAVED_CLASS(R11), $8
+	CMPQ SAVED_CLASS(R11), $const_List
 	JNE  typed
 	MOVL $0x4000, AX
 typed:
@@ -666,7 +681,7 @@ store:
 	MOVL $1000000000, CX
 	DIVQ CX
 	MOVQ AX, (R8)
-	CMPQ SAVED_CLASS(R11), $10
+	CMPQ SAVED_CLASS(R11), $const_TimeOfDay
 	JNE  fraction
 	MOVL DX, AX
 	XORL DX, DX

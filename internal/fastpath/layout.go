@@ -75,12 +75,13 @@ const (
 	offNullDev   = 0x240
 	offNullIno   = 0x248 // what stat tells of /dev/null
 	offEpoch     = 0x250 // and its times: seconds and nanoseconds
+	offAlone     = 0x278 // not 0: nobody could have the turn instead
 	offSegvSet   = 0x280 // not 0: there is a note
 	offSegv      = 0x288 // of 32 bytes, what the thread does on SIGSEGV
 	offRandom    = 0x2c0 // the next words of the run's random stream
 )
 
-// Class says how the region serves a call. The numbers are in code_amd64.s.
+// Class says how the region serves a call; code_amd64.s has the numbers by name.
 type Class uint8
 
 const (
@@ -107,6 +108,7 @@ const (
 	OwnerSI         // a new owner in rsi and group in rdx
 	OwnerDX         // in rdx and r10
 	Xattr           // reads an extended attribute
+	Yield           // sched_yield to nobody
 
 	// Of these on, calls are no events.
 
@@ -148,6 +150,7 @@ func table() []served {
 		{21, Plain},     // access
 		{33, Onto},      // dup2
 		{59, Plain},     // execve
+		{24, Yield},     // sched_yield
 		{61, WaitNone},  // wait4
 		{76, Plain},     // truncate
 		{77, File},      // ftruncate

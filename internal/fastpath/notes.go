@@ -29,13 +29,19 @@ func (r *Region) RandomTaken() (n int) {
 }
 
 // NoChild tells whether the process that goes on has children to wait for.
-func (r *Region) NoChild(none bool) {
+func (r *Region) NoChild(none bool) { r.tell(offNoChild, none) }
+
+// Alone tells whether nobody could have the turn instead of the thread that goes on.
+func (r *Region) Alone(alone bool) { r.tell(offAlone, alone) }
+
+// tell stores 0 or 1.
+func (r *Region) tell(off int, yes bool) {
 	v := uint64(0)
-	if none {
+	if yes {
 		v = 1
 	}
 	r.guard(func() {
-		if w := r.state.word(offNoChild); w.Load() != v {
+		if w := r.state.word(off); w.Load() != v {
 			w.Store(v)
 		}
 	})

@@ -166,7 +166,7 @@ func (r *Region) Makes(nr int) bool {
 		return false
 	}
 	switch r.classes[nr] {
-	case Clock, TimeOfDay, Time, Futex, GetCPU, Random, WaitNone:
+	case Clock, TimeOfDay, Time, Futex, GetCPU, Random, WaitNone, Yield:
 		return false // answered from the state
 	}
 	return true

@@ -82,6 +82,9 @@ func (k *Kernel) armFast(t *Task) {
 		k.publishFutexes(t)
 		k.publishRandom()
 		k.fast.NoChild(t.proc.childless())
+		if k.yields {
+			k.fast.Alone(k.alone(t))
+		}
 	}
 }
 

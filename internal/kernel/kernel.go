@@ -128,6 +128,7 @@ type Kernel struct {
 	entered   entered
 	entryAt   uint64           // where that code starts
 	clocks    []*fastpath.Site // the calls in vdso that are replaced there
+	yields    bool             // somebody calls sched_yield(2)
 	clocksAt  uint64           // for images that have it at this address
 	stackBuf  []byte           // of fixImage
 	headBuf   []byte           // of replaceLooks

@@ -12,7 +12,8 @@ import (
 
 // sched_yield(2) gives the turn to the next ready thread.
 func sysSchedYield(k *Kernel, t *Task) verdict {
-	t.preempt = true
+	k.yields = true
+	t.preempt = t.preempt || k.cfg.Policy != nil || k.tame || !k.alone(t)
 	return t.done(0)
 }
 

@@ -30,7 +30,7 @@ const (
 func rowsSched() []Row {
 	policies := allowValues(0, 0, 1, 2, 3, 5, 6)
 	return []Row{
-		schedule(24, "sched_yield", "Gives the turn to the next thread of the run queue (ordered)."),
+		schedule(24, "sched_yield", "Gives the turn to the next thread of the run queue (ordered); none where all others wait for what only this one can bring."),
 		emulate(203, "sched_setaffinity", "The CPUs are those of --cpus; the mask is kept for each thread. Threads share one CPU all the same; getcpu(2) gives the first of the mask (eliminated)."),
 		emulate(204, "sched_getaffinity", "The CPUs are those of --cpus, default one, or what sched_setaffinity(2) left of them (normalised)."),
 		emulate(142, "sched_setparam", noteSched),

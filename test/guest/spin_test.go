@@ -18,7 +18,7 @@ lock 3: 12 aaabbbcccddd
 alarm
 processes 40 0
 yield and clock
-time 101.001591000`)
+time 101.001488000`)
 }
 
 // A loop that takes a lock to look, and gives it back, does not keep it from those who

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,17 @@ static void map(const char *what, const char *path, int mode, size_t size, off_t
 	close(fd);
 }
 
+static unsigned turn;
+
+static void *waiter(void *p) {
+	for (unsigned i = 0; i < 30; i++) {
+		while (__atomic_load_n(&turn, __ATOMIC_SEQ_CST) == i)
+			syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, i, 0, 0, 0);
+		dprintf(1, "woken %u\n", i);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv) {
 	struct timespec t;
 	if (argc > 1 && !strcmp(argv[1], "clock"))
@@ -39,6 +51,8 @@ int main(int argc, char **argv) {
 		static pthread_once_t once[500];
 		for (int i = 0; i < 500; i++)
 			pthread_once(&once[i], nothing);
+		for (int i = 0; i < 500; i++)
+			sched_yield();
 		int fd = open(argv[0], O_RDONLY);
 		for (int i = 0; i < 500; i++)
 			munmap(mmap(0, 4096, PROT_READ, MAP_SHARED, fd, 0), 4096);
@@ -78,6 +92,18 @@ int main(int argc, char **argv) {
 	munmap(p, 4096);
 	stat("/tmp/f", &b);
 	printf("modified %ld later\n", b.st_mtim.tv_nsec - a.st_mtim.tv_nsec);
+	fflush(stdout);
+	pthread_t other;
+	pthread_create(&other, 0, waiter, 0);
+	for (int i = 0; i < 30; i++) {
+		for (int j = 0; j < 10; j++)
+			sched_yield(); // to the one that waits: nobody
+		__atomic_add_fetch(&turn, 1, __ATOMIC_SEQ_CST);
+		wake((unsigned long)&turn);
+		sched_yield();
+		dprintf(1, "yielded %d\n", i);
+	}
+	pthread_join(other, 0);
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	printf("%ld ns\n", t.tv_nsec - before);
 	return 0;
