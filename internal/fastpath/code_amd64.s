@@ -41,6 +41,7 @@
 #define NOCHILD   240
 #define RANDOMPOS 248
 #define ALONE     0x278
+#define STILL     0x270
 #define SEGVSET   0x280
 #define SEGV      0x288 // struct sigaction of the kernel
 #define RANDOM    0x2c0 // eight words
@@ -154,6 +155,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  xattr
 	CMPL CX, $const_Yield
 	JEQ  yield
+	CMPL CX, $const_Birth
+	JEQ  birth
 
 leave:
 	MOVL $STATE, R11
@@ -161,6 +164,7 @@ leave:
 	MOVQ SAVED_CX(R11), CX
 	BYTE $0x9d // popfq
 	MOVQ SAVED_SP(R11), SP
+gone:
 	LEAQ STUB_LEAVE(CX), CX
 	JMP  CX
 
@@ -187,6 +191,7 @@ finish:
 	BYTE $0x9d // popfq
 	MOVQ SAVED_SP(R11), SP
 	MOVQ FLAGS(R11), R11
+done:
 	LEAQ STUB_DONE(CX), CX
 	JMP  CX
 
@@ -970,6 +975,34 @@ nobody:
 	INCQ SERVED(R11)
 	MOVQ SAVED_R8(R11), R8
 	JMP  finish
+
+	// clone: what fork(3) makes, of which the birth is the event. The child goes on here,
+	// too, when others have used the state: from the call on there are registers only,
+	// and the flags stay. Where nothing was born the supervisor is told why.
+birth:
+	TESTQ DX, DX // where the child's number would go: keeps the stub's address
+	JNE  leave
+	MOVQ DI, CX
+	ANDQ $~0x1200000, CX // CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID
+	CMPQ CX, $17         // SIGCHLD
+	JNE  leave
+	MOVQ SAVED_CX(R11), DX
+	BYTE $0x9d // popfq
+	MOVQ SAVED_SP(R11), SP
+	SYSCALL
+	MOVQ DX, CX
+	CQO  // zeros DX, where all is well
+	XCHGQ CX, DX
+	JCXZQ born
+	MOVL $STATE, R11
+	MOVQ AX, STILL(R11)
+	MOVL $56, AX
+	XCHGQ CX, DX
+	NOTQ DX // it was -1
+	JMP  gone
+born:
+	XCHGQ CX, DX
+	JMP  done
 
 	// getxattr: the kernel believes that files of our file system have no attributes
 	// that can be read (package fuse). So it is with access control lists, and all is said

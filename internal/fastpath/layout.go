@@ -46,7 +46,7 @@ const (
 
 	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
 
-	tscOffset = 0xe00 // the code for rdtsc
+	tscOffset = 0xe80 // the code for rdtsc
 
 	// FileSize is the size of the file that both are mapped from, in order, before
 	// there are copies of text (Text).
@@ -76,6 +76,7 @@ const (
 	offNullIno   = 0x248 // what stat tells of /dev/null
 	offEpoch     = 0x250 // and its times: seconds and nanoseconds
 	offAlone     = 0x278 // not 0: nobody could have the turn instead
+	offStill     = 0x270 // not 0: why a birth that was counted on did not come, a result
 	offSegvSet   = 0x280 // not 0: there is a note
 	offSegv      = 0x288 // of 32 bytes, what the thread does on SIGSEGV
 	offRandom    = 0x2c0 // the next words of the run's random stream
@@ -109,6 +110,7 @@ const (
 	OwnerDX         // in rdx and r10
 	Xattr           // reads an extended attribute
 	Yield           // sched_yield to nobody
+	Birth           // clone, as fork(3) does it: no event
 
 	// Of these on, calls are no events.
 
@@ -149,6 +151,7 @@ func table() []served {
 		{20, File},      // writev
 		{21, Plain},     // access
 		{33, Onto},      // dup2
+		{56, Birth},     // clone
 		{59, Plain},     // execve
 		{24, Yield},     // sched_yield
 		{61, WaitNone},  // wait4

@@ -1,5 +1,7 @@
 package fastpath
 
+import "golang.org/x/sys/unix"
+
 // What the code may answer from the state beyond times and futexes, and what it
 // notes there for the supervisor. Everything read back is the guest's word: it
 // is clamped, and wrong words harm nobody but the guest.
@@ -57,4 +59,16 @@ func (r *Region) Sigaction() (act [32]byte, ok bool) {
 		}
 	})
 	return act, ok
+}
+
+// Stillborn is the result of a birth that the code has tried in vain since it was
+// asked last; ok is false if there was none.
+func (r *Region) Stillborn() (errno unix.Errno, ok bool) {
+	r.guard(func() {
+		if w := r.state.word(offStill); w.Load() != 0 {
+			v := -int64(w.Swap(0))
+			errno, ok = unix.Errno(v), v > 0 && v < 4096
+		}
+	})
+	return errno, ok
 }

@@ -20,6 +20,7 @@ type Facts struct {
 	Epoch               int64      // and its times, ns since 1970
 	HostTime            bool       // clocks are not ours to tell
 	Random              bool       // each image has other addresses
+	Signals             bool       // some come from outside, at any instruction
 	SingleID            bool       // the kernel knows one owner only: others are given by the supervisor
 	Stdio               []uint64   // inode numbers of the pipes to the host, at most three
 	CPUID               []cpu.Leaf // what cpuid answers
@@ -81,6 +82,9 @@ func New(f *os.File, facts Facts) (*Region, error) {
 			continue
 		}
 		if facts.SingleID && (c.class == OwnerSI || c.class == OwnerDX) {
+			continue
+		}
+		if facts.Signals && c.class == Birth { // no signal can be delivered between its call and its end
 			continue
 		}
 		mem[classOffset+c.nr] = byte(c.class)

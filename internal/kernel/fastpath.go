@@ -433,10 +433,10 @@ func (k *Kernel) stepOut(t *Task) error {
 		if err != nil || st.Dead() {
 			return err
 		}
-		if st.Event() == unix.PTRACE_EVENT_EXEC {
-			// Between entering the code for execve and the call nothing of the
-			// container's can send a signal.
-			return fmt.Errorf("%s: a signal came from outside the container during execve", t.proc.describe())
+		if ev := st.Event(); ev == unix.PTRACE_EVENT_EXEC || ev == unix.PTRACE_EVENT_FORK {
+			// Between entering the code for execve or clone and the call nothing
+			// of the container's can send a signal.
+			return fmt.Errorf("%s: a signal came from outside the container during execve or clone", t.proc.describe())
 		}
 		if !st.Stopped() || st.StopSignal() != unix.SIGTRAP || st.Event() != 0 {
 			break

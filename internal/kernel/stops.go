@@ -35,6 +35,7 @@ func (k *Kernel) forkStop(t *Task, ev int) (bool, error) {
 	if err := ptrace.GetRegs(t.tid, &t.regs); err != nil {
 		return false, ignoreGone(err)
 	}
+	t.callNr, t.called = int(t.regs.Orig_rax), true
 	flags, ctid, ends := k.cloneFlags(t)
 	if flags&unix.CLONE_THREAD != 0 {
 		c := k.newTask(tid, t.proc)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dettrace/internal/fastpath"
 	"dettrace/internal/hint"
 )
 
@@ -19,19 +20,37 @@ func sysFork(k *Kernel, t *Task) verdict { return k.bear(t) }
 // bear lets the kernel make a thread or process. Only if it does not, no event
 // of a birth comes first and the call stops at its exit.
 func (k *Kernel) bear(t *Task) verdict {
+	if k.fast != nil {
+		if e, ok := k.fast.Stillborn(); ok && fastpath.InStub(t.regs.Rip) { // the kernel was asked
+			k.stillborn(t, e)
+			return t.fail(e)
+		}
+	}
 	t.bearing = true
 	t.onExit = func(t *Task) {
 		t.bearing = false
-		if r := t.result(); r == -int64(unix.EAGAIN) && !k.crowded(t) || r == -int64(unix.ENOMEM) {
-			k.Stop(hint.With(fmt.Errorf("%s cannot make another process or thread: the host has no room: %w", t.proc.describe(), unix.Errno(-r)),
-				"see ulimit -u, pids.max of the control groups and the memory of the host; --pids N gives the guest a limit of its own"))
+		if r := t.result(); r < 0 {
+			k.stillborn(t, unix.Errno(-r))
 		}
 	}
 	return toExit
 }
 
-// hasBorn says that no exit of the call that t is in need be seen for its failure.
+// stillborn ends the run where the kernel made no thread or process for t, but only for
+// want of room on the host.
+func (k *Kernel) stillborn(t *Task, e unix.Errno) {
+	if e == unix.EAGAIN && !k.crowded(t) || e == unix.ENOMEM {
+		k.Stop(hint.With(fmt.Errorf("%s cannot make another process or thread: the host has no room: %w", t.proc.describe(), e),
+			"see ulimit -u, pids.max of the control groups and the memory of the host; --pids N gives the guest a limit of its own"))
+	}
+}
+
+// hasBorn says that no exit of the call that t is in need be seen for its failure. One
+// that did not stop at its entry (fastpath.Birth) did what enter does for any.
 func (t *Task) hasBorn(k *Kernel) {
+	if !t.bearing {
+		k.progress, t.restart = true, restart{}
+	}
 	if t.bearing {
 		t.bearing = false
 		if !k.logging() || !t.logged {

@@ -5,12 +5,14 @@ import (
 	"os"
 
 	"dettrace/internal/detfs"
+	"dettrace/internal/door"
 	"dettrace/internal/fastpath"
 	"dettrace/internal/kernel"
 	"dettrace/internal/machine"
 	"dettrace/internal/procfs"
 	"dettrace/internal/sandbox"
 	"dettrace/internal/seccomp"
+	"dettrace/internal/syscalls"
 	"dettrace/internal/vdso"
 
 	"golang.org/x/sys/unix"
@@ -28,8 +30,8 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it for machine m and a clock that starts at epoch, in ns. With hostTime it reads no clocks; random says that each image has other addresses, singleID that the guest has one user. stdio are our ends of the pipes to the guest's standard streams.
-func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, random, singleID bool, stdio ...*os.File) (*fastpath.Region, error) {
+// newRegion fills it for machine m and a clock that starts at epoch, in ns. With the door time it reads no clocks; singleID says that the guest has one user. stdio are our ends of the pipes to the guest's standard streams.
+func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, open door.Set, varied, singleID bool, stdio ...*os.File) (*fastpath.Region, error) {
 	var pipes []uint64
 	for _, f := range stdio {
 		if f == nil {
@@ -43,7 +45,7 @@ func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, r
 	}
 	image, volumes := detfs.MainVolume()
 	r, err := fastpath.New(box.Shared, fastpath.Facts{
-		HostTime: hostTime, Random: random, SingleID: singleID, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
+		HostTime: open.Time || varied, Random: open.ASLR, Signals: open.Signals, SingleID: singleID, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 		NullDev: procfs.DevDev, NullIno: detfs.SerialIno(kernel.VolumeDev, kernel.DeviceSerial(1, 3)), Epoch: epoch,
 		CPUID: m.CPU.Leaves(m.CPUs), XCR0: m.CPU.XCR0(),
 	})
@@ -57,6 +59,8 @@ func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, hostTime, r
 func fastFilter(r *fastpath.Region) *seccomp.Fast {
 	return &seccomp.Fast{
 		Lo: fastpath.Base, Hi: fastpath.CodeEnd, Serves: r.Makes,
+		// The flags of others would let a child escape (syscalls.cloneFilter).
+		Only:   map[int]syscalls.Cond{unix.SYS_CLONE: {Mask: ^uint64(unix.CLONE_CHILD_SETTID | unix.CLONE_CHILD_CLEARTID), Value: uint64(unix.SIGCHLD)}},
 		Mapped: map[int]int{unix.SYS_OPENAT: 0, unix.SYS_MMAP: 4, unix.SYS_ARCH_PRCTL: 2}, Magic: vdso.Magic,
 	}
 }

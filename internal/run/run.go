@@ -230,7 +230,7 @@ func (c *container) start() error {
 	if s.Terminal != nil {
 		s.Terminal.Out = s.Stdout
 	}
-	if c.fast, err = newRegion(box, c.mach, c.began, c.open.Time || s.Vary != nil, c.open.ASLR, c.mode == sandbox.IDsSingle, in.ours, out.ours, errp.ours); err != nil {
+	if c.fast, err = newRegion(box, c.mach, c.began, c.open, s.Vary != nil, c.mode == sandbox.IDsSingle, in.ours, out.ours, errp.ours); err != nil {
 		return err
 	}
 	if err := fs.Count(box.Shared, fastpath.ServedOffset); err != nil {

@@ -55,6 +55,8 @@ const (
 type Fast struct {
 	Lo, Hi uint32            // instruction pointers Lo <= ip < Hi are in their code
 	Serves func(nr int) bool // the calls that are made there
+	// Only says of some of them with which arguments they may be.
+	Only map[int]syscalls.Cond
 	// Mapped are the calls whose argument Mapped[nr] has Magic as its upper
 	// half when the code that maps the region makes them.
 	Mapped map[int]int
@@ -67,11 +69,16 @@ func (f *Fast) rules(code []unix.SockFilter, nr int) []unix.SockFilter {
 		return code
 	}
 	if f.Serves(nr) {
+		allow := []unix.SockFilter{ret(retAllow)}
+		if c, ok := f.Only[nr]; ok {
+			allow, _ = ruleCode(nil, syscalls.Rule{If: []syscalls.Cond{c}}, retAllow)
+		}
+		n := uint8(len(allow))
 		code = append(code,
-			load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 4),
-			load(offIP), jump(unix.BPF_JGE, f.Lo, 0, 2),
-			jump(unix.BPF_JGE, f.Hi, 1, 0),
-			ret(retAllow))
+			load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 3+n),
+			load(offIP), jump(unix.BPF_JGE, f.Lo, 0, 1+n),
+			jump(unix.BPF_JGE, f.Hi, n, 0))
+		code = append(code, allow...)
 	}
 	if arg, ok := f.Mapped[nr]; ok {
 		code = append(code, load(uint32(offArgs+8*arg+4)), jump(unix.BPF_JEQ, f.Magic, 0, 1), ret(retAllow))

@@ -176,3 +176,28 @@ func longRule() (r syscalls.Rule) {
 	}
 	return r
 }
+
+// What the fast paths may call with some arguments only is let through from their
+// addresses with these, and nowhere else.
+func TestOnly(t *testing.T) {
+	const lo, hi, fork = 0x1000, 0x2000, uint64(unix.SIGCHLD)
+	prog, err := Compile(syscalls.Table(), &Fast{Lo: lo, Hi: hi, Serves: func(nr int) bool { return nr == unix.SYS_CLONE },
+		Only: map[int]syscalls.Cond{unix.SYS_CLONE: {Mask: ^uint64(unix.CLONE_CHILD_SETTID), Value: fork}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		ip, flags uint64
+		lets      bool
+	}{
+		{lo, fork, true}, {hi - 1, fork, true}, {lo, fork | unix.CLONE_CHILD_SETTID, true},
+		{lo - 1, fork, false}, {hi, fork, false}, {1<<32 + lo, fork, false},
+		{lo, fork | unix.CLONE_UNTRACED, false}, {lo, fork | unix.CLONE_NEWUSER, false}, {lo, 0, false}, {lo, fork | 1<<40, false},
+	} {
+		d := newData(unix.AUDIT_ARCH_X86_64, unix.SYS_CLONE, [6]uint64{c.flags})
+		d[offIP/4], d[offIP/4+1] = uint32(c.ip), uint32(c.ip>>32)
+		if got, _ := run(t, prog, d); (got == retAllow) != c.lets {
+			t.Errorf("at %#x with %#x: %#x", c.ip, c.flags, got)
+		}
+	}
+}

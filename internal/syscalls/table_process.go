@@ -11,7 +11,7 @@ const (
 
 // rowsProcess are birth, death, waiting and process attributes.
 func rowsProcess() []Row {
-	clone := adjust(56, "clone", noteFork+noteRoom+" The call stops to see a failure, no more; a birth of the guest's ends in its event. CLONE_UNTRACED and CLONE_PTRACE, by which a child would escape, are cleared; new namespaces get EPERM.")
+	clone := adjust(56, "clone", noteFork+noteRoom+" The call stops to see a failure, no more; a birth of the guest's ends in its event. What fork(3) asks for is made by the fast paths without that stop, and stops where it fails. CLONE_UNTRACED and CLONE_PTRACE, by which a child would escape, are cleared; new namespaces get EPERM.")
 	clone.Errno = unix.EPERM
 	clone.Filter = cloneFilter()
 	return []Row{
