@@ -1,10 +1,11 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // The clocks for threads that run at once (clock.go). The functions of the vDSO
 // come here as they were called, with which one they are in CX. Nothing but the time
 // itself is shared, and it moves in one instruction.
 
-#define STATE 0x1ca000
+#define STATE const_State
 #define TIME  (STATE+0x260)
 
 // func clocks()

@@ -12,7 +12,7 @@ import (
 // TestTextIsSelfContained decodes the region's code: every branch stays inside
 // or goes into the stub, no operand is relative to the instruction pointer, none
 // uses a segment or a vector register, and memory is reached only through r11
-// (the state), rcx (the class table, a stub, a link) or r8 (the guest's buffer); in
+// (the state), rcx (the class table, a stub, a link) or r8 and, for sysinfo, rdi (the guest's buffers); in
 // that for rdtsc, through rdx (the state), in that for cpuid, through rdx (the table).
 func TestTextIsSelfContained(t *testing.T) {
 	for _, c := range []struct {
@@ -22,9 +22,9 @@ func TestTextIsSelfContained(t *testing.T) {
 		bases       []x86asm.Reg
 		calls, outs int
 	}{
-		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX}, 4, 2},
+		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX, x86asm.RDI}, 4, 2},
 		{"tsc", text(tscAddr()), cpuidOffset - tscOffset, []x86asm.Reg{x86asm.RDX}, 0, 1},
-		{"cpuid", text(cpuidAddr()), classOffset - cpuidOffset, []x86asm.Reg{x86asm.RDX, x86asm.RAX, x86asm.RCX}, 0, 1},
+		{"cpuid", text(cpuidAddr()), pathOffset - cpuidOffset, []x86asm.Reg{x86asm.RDX, x86asm.RAX, x86asm.RCX}, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := c.text

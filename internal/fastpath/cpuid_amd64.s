@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // cpuid (look.go). A stub comes here with the leaf in AX, the subleaf in CX and
@@ -10,9 +11,9 @@
 // the answer. The first has leaf and subleaf as the key, the other just the
 // leaf. What is in neither is answered by the entry at ZEROS.
 
-#define EXACT 0x181c00
-#define ANY   0x181c20
-#define ZEROS 0x181c40
+#define EXACT (const_Base+const_leavesOffset)
+#define ANY   (EXACT+const_entrySize)
+#define ZEROS (ANY+const_entrySize)
 
 #define NEXT  8
 

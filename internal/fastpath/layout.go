@@ -30,9 +30,9 @@ package fastpath
 const (
 	Base = 0x180000 // code, tables, stubs: readable and executable
 
-	classOffset   = 0x1000 // one byte per call number: Class
+	classOffset   = 0x2000 // one byte per call number: Class
 	maxCalls      = 512
-	pointerOffset = 0x2000 // the table that patched sites jump through
+	pointerOffset = 0x3000 // the table that patched sites jump through
 	stubRoom      = 4096
 	maxStubs      = stubRoom - 4 // the rest is the code for clocks
 	stubOffset    = pointerOffset + 8*stubRoom
@@ -46,7 +46,7 @@ const (
 
 	CodeEnd = Base + classOffset // the code that makes the calls is in Base..CodeEnd
 
-	tscOffset = 0xe80 // the code for rdtsc
+	tscOffset = 0x1d00 // the code for rdtsc
 
 	// FileSize is the size of the file that both are mapped from, in order, before
 	// there are copies of text (Text).
@@ -79,6 +79,8 @@ const (
 	offStill     = 0x270 // not 0: why a birth that was counted on did not come, a result
 	offSegvSet   = 0x280 // not 0: there is a note
 	offSegv      = 0x288 // of 32 bytes, what the thread does on SIGSEGV
+	offMemTotal  = 0x710 // of the machine, bytes
+	offMemFree   = 0x718
 	offRandom    = 0x2c0 // the next words of the run's random stream
 )
 
@@ -111,6 +113,7 @@ const (
 	Xattr           // reads an extended attribute
 	Yield           // sched_yield to nobody
 	Birth           // clone, as fork(3) does it: no event
+	Sysinfo         // sysinfo
 
 	// Of these on, calls are no events.
 
@@ -172,6 +175,7 @@ func table() []served {
 		{93, OwnerSI},   // fchown
 		{94, OwnerSI},   // lchown
 		{96, TimeOfDay}, // gettimeofday
+		{99, Sysinfo},   // sysinfo
 		{137, Fails},    // statfs
 		{191, Xattr},    // getxattr
 		{192, Xattr},    // lgetxattr

@@ -19,7 +19,7 @@ const (
 	entryNext    = 8
 	entryAnswer  = 16
 
-	cpuidOffset = 0xf00 // the code for cpuid
+	cpuidOffset = 0x1e00 // the code for cpuid
 )
 
 // cpuTable lays out the table for cpuid, to lie at address at; see cpuid_amd64.s.

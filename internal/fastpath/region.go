@@ -19,6 +19,7 @@ type Facts struct {
 	NullDev, NullIno    uint64     // st_dev and st_ino of /dev/null, for the guest
 	Epoch               int64      // and its times, ns since 1970
 	HostTime            bool       // clocks are not ours to tell
+	MemTotal, MemFree   uint64     // of the machine, bytes; 0: not to be told here
 	Random              bool       // each image has other addresses
 	Signals             bool       // some come from outside, at any instruction
 	SingleID            bool       // the kernel knows one owner only: others are given by the supervisor
@@ -81,6 +82,9 @@ func New(f *os.File, facts Facts) (*Region, error) {
 		if facts.HostTime && c.class >= Clock && c.class < GetCPU {
 			continue
 		}
+		if c.class == Sysinfo && (facts.HostTime || facts.MemTotal == 0) {
+			continue
+		}
 		if facts.SingleID && (c.class == OwnerSI || c.class == OwnerDX) {
 			continue
 		}
@@ -95,6 +99,8 @@ func New(f *os.File, facts Facts) (*Region, error) {
 	r.state.word(offTreeDev).Store(facts.TreeDev)
 	r.state.word(offImageIno).Store(facts.ImageIno)
 	r.state.word(offVolumeIno).Store(facts.VolumeIno)
+	r.state.word(offMemTotal).Store(facts.MemTotal)
+	r.state.word(offMemFree).Store(facts.MemFree)
 	r.state.word(offNullDev).Store(facts.NullDev)
 	r.state.word(offNullIno).Store(facts.NullIno)
 	sec, ns := facts.Epoch/1e9, facts.Epoch%1e9

@@ -29,11 +29,11 @@ type Text struct {
 }
 
 const (
-	tableOffset = 0x1200 // five words for each Text, behind the classes
+	tableOffset = classOffset + maxCalls // five words for each Text, behind the classes
 	maxTexts    = 64
 	textEntry   = 40
 
-	pathOffset = 0xf80 // the path of the region's file in the guest
+	pathOffset = 0x1f80 // the path of the region's file in the guest
 	pathRoom   = 0x30
 
 	accessOffset  = 0xfb0 // names of the attributes that are access control lists

@@ -1,9 +1,10 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // The time stamp counter (layout.go, tsc). A stub comes here with its address in
 // AX; DX is free too, as rdtsc writes both. All else is kept, the flags too.
 
-#define STATE 0x1ca000
+#define STATE const_State
 
 // Offsets in the state.
 #define BUDGET    0

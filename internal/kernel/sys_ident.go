@@ -21,12 +21,13 @@ func sysUname(k *Kernel, t *Task) verdict {
 	return t.done(0)
 }
 
-// sysinfo(2): constant figures; uptime is logical.
+// sysinfo(2): constant figures; uptime is logical. The fast paths give the same
+// (code_amd64.s).
 func sysSysinfo(k *Kernel, t *Task) verdict {
 	k.showMachine()
 	m := &k.cfg.Machine
 	up := uint64((k.Now() - m.BootTime) / 1e9)
-	v := []uint64{up, 0, 0, 0, m.MemTotal, m.MemTotal / 4 * 3, 0, 0, 0, 0, uint64(64), 0, 0, 1}
+	v := []uint64{up, 0, 0, 0, m.MemTotal, m.MemFree(), 0, 0, 0, 0, uint64(64), 0, 0, 1}
 	if !t.writeU64(t.arg(0), v...) {
 		return t.fail(unix.EFAULT)
 	}

@@ -24,6 +24,9 @@ type Machine struct {
 	MachineID  string    // /etc/machine-id, 32 hex digits
 }
 
+// MemFree is how many bytes of RAM sysinfo(2) says are free.
+func (m *Machine) MemFree() uint64 { return m.MemTotal / 4 * 3 }
+
 // Default gives the baseline machine: one CPU, 8 GiB, booted 100 s before
 // the epoch (ns since 1970), so that CLOCK_MONOTONIC is never near zero.
 func Default(epoch int64) Machine {

@@ -30,7 +30,7 @@ func regionFile() detfs.StaticFile {
 	return detfs.StaticFile{Path: regionName, Mode: 0o666, Hidden: true}
 }
 
-// newRegion fills it for machine m and a clock that starts at epoch, in ns. With the door time it reads no clocks; singleID says that the guest has one user. stdio are our ends of the pipes to the guest's standard streams.
+// newRegion fills it for machine m and a clock that starts at epoch, in ns. With the door time it reads no clocks, and with machine it does not tell the size; singleID says that the guest has one user. stdio are our ends of the pipes to the guest's standard streams.
 func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, open door.Set, varied, singleID bool, stdio ...*os.File) (*fastpath.Region, error) {
 	var pipes []uint64
 	for _, f := range stdio {
@@ -44,7 +44,12 @@ func newRegion(box *sandbox.Sandbox, m machine.Machine, epoch int64, open door.S
 		pipes = append(pipes, st.Ino)
 	}
 	image, volumes := detfs.MainVolume()
+	total, free := m.MemTotal, m.MemFree()
+	if open.Machine { // the supervisor notes that it is told
+		total = 0
+	}
 	r, err := fastpath.New(box.Shared, fastpath.Facts{
+		MemTotal: total, MemFree: free,
 		HostTime: open.Time || varied, Random: open.ASLR, Signals: open.Signals, SingleID: singleID, FuseDev: box.FuseDev, TreeDev: procfs.TreeDev, ImageIno: image, VolumeIno: volumes, Stdio: pipes,
 		NullDev: procfs.DevDev, NullIno: detfs.SerialIno(kernel.VolumeDev, kernel.DeviceSerial(1, 3)), Epoch: epoch,
 		CPUID: m.CPU.Leaves(m.CPUs), XCR0: m.CPU.XCR0(),

@@ -258,8 +258,8 @@ int main(int argc, char **argv)
 	long (*const sites[])(long, long, long, long, long, unsigned *) = {libc, numbered, tail, entered};
 	static const int flags[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDONLY | O_CLOEXEC, O_DIRECTORY, O_PATH, O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_TRUNC, O_TMPFILE | O_RDWR};
 	for (long i = 0; i < n; i++) {
-		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318, 92, 93, 94, 191, 192, 193};
-		long nr = nrs[pick(45)], a = 0, b = 0, c = 0, d = 0;
+		static const int nrs[] = {228, 96, 201, 0, 2, 4, 5, 6, 17, 21, 89, 257, 262, 267, 269, 439, 1, 18, 20, 76, 77, 82, 83, 84, 86, 87, 88, 90, 91, 217, 263, 280, 316, 309, 13, 16, 61, 137, 318, 92, 93, 94, 191, 192, 193, 99};
+		long nr = nrs[pick(46)], a = 0, b = 0, c = 0, d = 0;
 		static const struct timespec times[] = {{1, 2}, {3, UTIME_NOW}, {5, UTIME_OMIT}, {7, 8}};
 		struct iovec v[2] = {{buf, 10}, {buf + 100, 3000}};
 		switch (nr) {
@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 		case SYS_unlinkat: a = dirfd(), b = name(), c = pick(2) * AT_REMOVEDIR; break;
 		case SYS_chown: case SYS_lchown: a = name(), b = owner(), c = owner(); break;
 		case SYS_getxattr: case SYS_lgetxattr: a = path(), b = attribute(), c = memory(), d = size(); break;
+		case SYS_sysinfo: a = memory(); break;
 		case SYS_fgetxattr: a = descriptor(), b = attribute(), c = memory(), d = size(); break;
 		case SYS_fchown: a = descriptor(), b = owner(), c = owner(); break;
 		case SYS_chmod: a = name(), b = pick(010000); break;
