@@ -5,9 +5,12 @@
 // of the whole process tree, and the ratio once more with the start-up of each
 // side, measured by running `true`, taken off.
 //
+// With -profile it runs each workload once and says where the time went.
+//
 // Pairs that run next to each other see the same load and the same clock
 // frequency; that is why the ratio is taken per pair and not from two medians.
 //
 //	go run ./test/bench -json bench.json -md bench.md
 //	go run ./test/bench -rows stat,open -pairs 9
+//	go run ./test/bench -profile
 package main

@@ -19,7 +19,7 @@ import (
 type options struct {
 	json, md, rows, cache, dettrace, images, memory string
 	pairs, cpu, outputMB, importMB                  int
-	peer, skipMemory                                bool
+	peer, skipMemory, profile                       bool
 	scale                                           scale
 }
 
@@ -34,6 +34,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.pairs, "pairs", 5, "runs of each side")
 	f.IntVar(&o.cpu, "cpu", 0, "the CPU of all runs")
 	f.BoolVar(&o.peer, "peer", true, "measure strace, proot, gVisor and bubblewrap too, where they are installed, with two pairs")
+	f.BoolVar(&o.profile, "profile", false, "say of one run of each row where its time goes, and nothing else")
 	f.BoolVar(&o.skipMemory, "no-memory", false, "leave out the memory rows")
 	f.StringVar(&o.images, "image-files", "10000,1000000", "sizes of the untouched images, in files")
 	f.IntVar(&o.outputMB, "output-mb", 2048, "size of the large output, in MB; the full row is 20480")
@@ -102,6 +103,9 @@ func bench(ctx context.Context, o options) error {
 	}
 	if err := makeSQLite(ctx, o.cache); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err) // its row fails
+	}
+	if o.profile {
+		return writeTo(o.md, os.Stdout, func(w io.Writer) error { return writeProfiles(w, profileRows(ctx, o, source, micro)) })
 	}
 	report := Report{Machine: machine()}
 	if err := measureAll(ctx, o, source, micro, &report); err != nil {

@@ -54,3 +54,23 @@ func TestSpreadOfNothing(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestProfileRow(t *testing.T) {
+	p := ProfileRow{Name: "p"}
+	if err := p.read([]byte(`{"stops": {"total": 3, "served": 7}, "host": {"profile": {"guest_ns": 1500000000, "supervisor_ns": 2000000, "file_system_ns": 3000000,
+		"stops": [{"name": "exec", "count": 2, "ns": 1500000}, {"name": "birth", "count": 1, "ns": 500000}], "requests": [{"name": "read", "count": 9, "ns": 3000000}]}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := writeProfiles(&b, []ProfileRow{p, {Name: "q", Error: "failed"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| p | 7 | 3 | 9 | 1.50 s | 2 ms | 3 ms | 2 exec 2, 1 birth 0 |\n", "| q | failed |\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%s\nwant a line\n%s", b.String(), want)
+		}
+	}
+	if p.read([]byte("{")) == nil {
+		t.Error("half a report is no error")
+	}
+}
