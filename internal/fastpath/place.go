@@ -37,7 +37,7 @@ func (r *Region) Spread(ino, base, from, to, off uint64) {
 	for _, p := range r.places[ino] {
 		s := p.site
 		head := s.Addr - s.Start
-		if p.off-head < from || p.off-head+uint64(len(s.Old)) > to || r.sites[base+p.off] != nil || r.stubs >= few && p.off != off {
+		if p.off < from+head || p.off-head+uint64(len(s.Old)) > to || r.sites[base+p.off] != nil || r.stubs >= few && p.off != off {
 			continue
 		}
 		if n := s.at(base + p.off); n != nil && r.newStub(n, n.kind) {
@@ -48,8 +48,11 @@ func (r *Region) Spread(ino, base, from, to, off uint64) {
 
 // at is s for the same bytes elsewhere: with the instruction at addr.
 func (s *Site) at(addr uint64) *Site {
-	if s.kind == fixedCall {
+	switch s.kind {
+	case fixedCall:
 		return &Site{Addr: addr, Start: addr - movSize, Old: s.Old, kind: s.kind}
+	case headCall:
+		return &Site{Addr: addr, Start: addr - uint64(len(s.Old)), Old: s.Old, kind: s.kind, first: s.first}
 	}
 	n := tailSite(addr, 0, s.Old, s.kind)
 	if n == nil || len(n.Old) != len(s.Old) {

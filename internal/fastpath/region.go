@@ -200,10 +200,15 @@ func (r *Region) newStub(s *Site, k kind) bool {
 	}
 	start := stubStart(at, s, k)
 	r.put(i, at, start, stub(at, s, k))
-	if start != at {
+	switch {
+	case k == headCall:
+		s.Done = s.Addr + callSize
+	case start != at:
 		s.Again = start
+		fallthrough
+	default:
+		s.Done = at + stubDone
 	}
-	s.Done = at + stubDone
 	s.New = patch(uint32(Base+pointerOffset+8*i), len(s.Old))
 	return !r.lost
 }

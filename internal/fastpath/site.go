@@ -29,6 +29,7 @@ const (
 	tailCall  kind = iota // a system call, and the instructions behind it
 	fixedCall             // mov $nr, %eax; syscall
 	tscRead               // rdtsc, and the instructions behind it
+	headCall              // the instructions before a system call
 )
 
 // Site is a system call instruction, or rdtsc, whose surroundings allow to
@@ -53,14 +54,35 @@ type Site struct {
 	spoils bool   // tail needs rcx
 }
 
+// Inside reports whether a thread at rip would go on within the replaced bytes, or is
+// to make the call there once more.
+func (s *Site) Inside(rip uint64) bool {
+	if s.kind == headCall {
+		return rip > s.Start && rip < s.End()
+	}
+	return rip > s.Start && rip <= s.End()
+}
+
+// Stays reports that the instruction itself is not among the replaced bytes: calls that
+// are not served are still made there.
+func (s *Site) Stays() bool { return s.kind == headCall }
+
 // End is the address behind the replaced bytes.
 func (s *Site) End() uint64 { return s.Start + uint64(len(s.Old)) }
+
+// needs are the bytes that must be at Start for s to be what is there.
+func (s *Site) needs() []byte {
+	if s.Stays() {
+		return append(bytes.Clone(s.Old), 0x0f, 0x05)
+	}
+	return s.Old
+}
 
 // Known is the site at addr whose replaced bytes are in text, which begins at
 // base, or nil.
 func (r *Region) Known(addr, base uint64, text []byte) *Site {
 	for _, s := range r.sites[addr] {
-		if s.Start >= base && s.End() <= base+uint64(len(text)) && bytes.Equal(text[s.Start-base:s.End()-base], s.Old) {
+		if b := s.needs(); s.Start >= base && s.Start-base <= uint64(len(text)) && bytes.HasPrefix(text[s.Start-base:], b) {
 			return s
 		}
 	}
@@ -117,6 +139,10 @@ func (r *Region) Find(addr, base uint64, text []byte) *Site {
 			k = fixedCall
 		} else {
 			s = tailSite(addr, at, text, k)
+		}
+		if s == nil {
+			k = headCall
+			s = headSite(addr, at, text)
 		}
 	case 0x31:
 		k = tscRead

@@ -19,12 +19,12 @@ func stubLen(s *Site, k kind) int { return len(stub(0, s, k)) }
 func stub(at uint64, s *Site, k kind) []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 0, stubSize)
-	to, arg, op := uint64(Base), byte(0xb9), byte(0x05) // mov $stub, %ecx; syscall
+	to, arg, op := uint64(Base), byte(0xb9), []byte{0x0f, 0x05} // mov $stub, %ecx; syscall
 	switch k {
 	case fixedCall:
 		b = append(b, s.Old[:movSize]...) // mov $nr, %eax
 	case tscRead:
-		to, arg, op = Base+tscOffset, 0xb8, 0x31 // mov $stub, %eax; rdtsc
+		to, arg, op = Base+tscOffset, 0xb8, []byte{0x0f, 0x31} // mov $stub, %eax; rdtsc
 		fallthrough
 	default:
 		b = append(b, 0x0f, 0x1f, 0x44, 0, 0) // nop
@@ -34,7 +34,10 @@ func stub(at uint64, s *Site, k kind) []byte {
 	b = append(b, 0xe9) // jmp code
 	b = le.AppendUint32(b, uint32(to-(at+uint64(len(b))+4)))
 	b = append(b, 0xcc) // int3
-	b = append(b, 0x0f, op)
+	if k == headCall {
+		return s.headStub(b)
+	}
+	b = append(b, op...)
 	if s.spoils {
 		b = append(b, s.tail...)
 	}

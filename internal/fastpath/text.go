@@ -215,9 +215,9 @@ func (r *Region) Add(t *Text, s *Site) {
 	if t.Sites[s.Addr] != nil || s.Start < t.Addr || s.End() > t.Addr+t.Size {
 		return
 	}
-	old := make([]byte, len(s.Old))
+	old := make([]byte, len(s.needs()))
 	at := int64(t.At + s.Start - t.Addr)
-	if n, err := unix.Pread(r.file, old, at); err != nil || n != len(old) || !bytes.Equal(old, s.Old) {
+	if n, err := unix.Pread(r.file, old, at); err != nil || n != len(old) || !bytes.Equal(old, s.needs()) {
 		return
 	}
 	if _, err := unix.Pwrite(r.file, s.New, at); err == nil {

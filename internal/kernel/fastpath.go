@@ -65,7 +65,7 @@ func (m *fastMM) interrupted(rip uint64) {
 // it came from, or to make the call again (handle_signal in arch/x86/kernel/signal.c).
 func (m *fastMM) resumable(s *fastpath.Site) bool {
 	return slices.ContainsFunc(m.frames, func(rip uint64) bool {
-		return rip > s.Start && rip <= s.End() || rip-2 > s.Start && rip-2 <= s.End()
+		return s.Inside(rip) || s.Inside(rip-2)
 	})
 }
 
@@ -195,6 +195,9 @@ func (k *Kernel) replace(t *Task, addr uint64) *fastpath.Site {
 	if addr == t.proc.vdsoBase+k.vdsoCall {
 		return nil // setSegv's
 	}
+	if s := m.patched[addr]; s != nil && s.Stays() {
+		return nil
+	}
 	if k.fast.Unseen(addr) {
 		k.spread(t, addr)
 	}
@@ -308,7 +311,7 @@ func (k *Kernel) occupants(t *Task, s *fastpath.Site) (waiting []*Task, free boo
 			return nil, false
 		}
 		switch {
-		case r.Rip <= s.Start || r.Rip > s.End():
+		case !s.Inside(r.Rip):
 		case r.Rip == s.Addr+2 && o.waitsAtEntry():
 			waiting = append(waiting, o)
 		default:
@@ -333,7 +336,7 @@ func (t *Task) waitsAtEntry() bool {
 // knownSites are the sites at addrs of which t's memory has the bytes, and that
 // are not replaced yet.
 func (k *Kernel) knownSites(t *Task, m *fastMM, addrs []uint64) (list []*fastpath.Site) {
-	const before, size, most = 8, 48, 256
+	const before, size, most = 24, 64, 256
 	from := make([]uint64, 0, min(len(addrs), most))
 	buf := make([]byte, min(len(addrs), most)*size)
 	for len(addrs) > 0 {
@@ -360,8 +363,8 @@ func (k *Kernel) knownSites(t *Task, m *fastMM, addrs []uint64) (list []*fastpat
 
 // knownSite is the site at addr if t's memory has its bytes.
 func (k *Kernel) knownSite(t *Task, addr uint64) *fastpath.Site {
-	var b [48]byte
-	from := addr - 8
+	var b [64]byte
+	from := addr - 24
 	n, _ := ptrace.ReadMem(t.tid, from, b[:])
 	return k.fast.Known(addr, from, b[:n])
 }

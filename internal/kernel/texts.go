@@ -134,7 +134,7 @@ func (k *Kernel) free(t *Task, s *fastpath.Site) bool {
 			continue
 		}
 		var r ptrace.Regs
-		if err := ptrace.GetRegs(o.tid, &r); err != nil || r.Rip > s.Start && r.Rip <= s.End() {
+		if err := ptrace.GetRegs(o.tid, &r); err != nil || s.Inside(r.Rip) {
 			return false
 		}
 	}
