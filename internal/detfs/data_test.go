@@ -11,10 +11,19 @@ import (
 
 // TestDataModel compares fileData over a layer with a plain byte slice.
 func TestDataModel(t *testing.T) {
-	st, err := newStore(t.TempDir())
+	with, err := newStore(t.TempDir())
 	must(t, err)
-	defer st.close()
-	for seed := uint64(0); seed < 60; seed++ {
+	defer with.close()
+	without, err := newStore(t.TempDir())
+	must(t, err)
+	defer without.close()
+	must(t, unix.Munmap(without.mem))
+	without.mem = nil
+	for seed := uint64(0); seed < 120; seed++ {
+		st := with
+		if seed%2 == 1 {
+			st = without
+		}
 		r := rand.New(rand.NewPCG(seed, 1))
 		base := make([]byte, r.IntN(3)*r.IntN(60000))
 		for i := range base {
@@ -58,6 +67,55 @@ func TestDataModel(t *testing.T) {
 			}
 		}
 		d.free(st)
+	}
+}
+
+// TestStoreInMemory: small chunks are in memory, until there is no room in it, and what
+// is released is used again. None overlaps another.
+func TestStoreInMemory(t *testing.T) {
+	st, err := newStore(t.TempDir())
+	must(t, err)
+	defer st.close()
+	used := make(map[int64]bool) // pages
+	take := func(order int) int64 {
+		off := st.alloc(order)
+		for at := off; at < off+pageSize<<order; at += pageSize {
+			if used[at] {
+				t.Fatalf("page %#x twice", at)
+			}
+			used[at] = true
+		}
+		return off
+	}
+	var small []int64
+	for i := range 2 * memSize / (pageSize << memOrder) {
+		off := take(memOrder)
+		if in := off < memSize; in != (i < memSize/(pageSize<<memOrder)) {
+			t.Fatalf("chunk %d at %#x", i, off)
+		}
+		small = append(small, off)
+		must(t, st.write([]byte{byte(i), byte(i >> 8)}, off+100))
+	}
+	take(memOrder + 1)
+	for i, off := range small {
+		b := make([]byte, 3)
+		if must(t, st.read(b, off+100)); b[0] != byte(i) || b[1] != byte(i>>8) || b[2] != 0 {
+			t.Errorf("chunk %d: % x", i, b)
+		}
+	}
+	var info unix.Stat_t
+	must(t, unix.Fstat(st.fd, &info))
+	if got := info.Blocks * 512; got < memSize/16 || got > memSize {
+		t.Errorf("%d bytes of space for %d chunks, half of them in memory", got, len(small))
+	}
+	st.release(small[3], memOrder)
+	if off := st.alloc(memOrder); off != small[3] {
+		t.Errorf("chunk at %#x, not the free one at %#x", off, small[3])
+	}
+	must(t, st.zero(small[3], pageSize))
+	b := []byte{1, 1}
+	if must(t, st.read(b, small[3]+100)); b[0] != 0 || b[1] != 0 {
+		t.Errorf("zeros read as % x", b)
 	}
 }
 

@@ -19,13 +19,22 @@ const (
 	maxChunk  = pageSize << maxOrder // bytes
 	growLimit = 4 << 20              // most that is reserved ahead of a growing file
 	keepLimit = 32 << 20             // of space that free big chunks keep
+	memOrder  = 4                    // chunks up to 64 KiB are in memory
+	memSize   = 8 << 20              // while there is room in so many bytes
 )
 
 // store holds file data of the upper layer in one unlinked sparse file, in
 // chunks of 4 KiB << order. Free chunks are kept per order; their content is
 // garbage, so users zero what they expose. Offsets are never merged back:
 // the file is sparse, so unused offsets cost nothing.
+//
+// The first offsets are in memory: builds write many small files, which are soon gone,
+// and a pwrite(2) of 4 KiB costs more than all else that we do for a WRITE.
 type store struct {
+	mem     []byte
+	memEnd  int64
+	memFree [memOrder + 1][]int64
+
 	file *os.File
 	fd   int
 	end  int64
@@ -42,7 +51,7 @@ func newStore(dir string) (*store, error) {
 	}
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC|unix.O_EXCL, 0o600)
 	if err == nil {
-		return &store{file: os.NewFile(uintptr(fd), dir), fd: fd}, nil
+		return storeIn(os.NewFile(uintptr(fd), dir), fd), nil
 	}
 	file, err := os.CreateTemp(dir, "dettrace-*.data")
 	if err != nil {
@@ -51,10 +60,22 @@ func newStore(dir string) (*store, error) {
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, fmt.Errorf("detfs: state directory: %w", err)
 	}
-	return &store{file: file, fd: int(file.Fd())}, nil
+	return storeIn(file, int(file.Fd())), nil
 }
 
-func (s *store) close() error { return s.file.Close() }
+func storeIn(file *os.File, fd int) *store {
+	// Without memory all is in the file.
+	mem, _ := unix.Mmap(-1, 0, memSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	return &store{file: file, fd: fd, mem: mem, end: int64(len(mem))}
+}
+
+func (s *store) close() error {
+	if s.mem != nil {
+		_ = unix.Munmap(s.mem)
+		s.mem = nil
+	}
+	return s.file.Close()
+}
 
 // orderFor is the smallest order whose chunk has n bytes.
 func orderFor(n int64) int {
@@ -64,6 +85,16 @@ func orderFor(n int64) int {
 
 // alloc gives a chunk of the order; its content is garbage.
 func (s *store) alloc(order int) int64 {
+	if order <= memOrder {
+		if l := s.memFree[order]; len(l) > 0 {
+			s.memFree[order] = l[:len(l)-1]
+			return l[len(l)-1]
+		}
+		if off := s.memEnd; off+pageSize<<order <= int64(len(s.mem)) {
+			s.memEnd += pageSize << order
+			return off
+		}
+	}
 	if l := s.free[order]; len(l) > 0 {
 		off := l[len(l)-1]
 		s.free[order] = l[:len(l)-1]
@@ -82,6 +113,10 @@ func (s *store) alloc(order int) int64 {
 // that keeps its space is written faster than one that has to get it anew: a
 // few keep it.
 func (s *store) release(off int64, order int) {
+	if off < int64(len(s.mem)) {
+		s.memFree[order] = append(s.memFree[order], off)
+		return
+	}
 	if order < bigOrder {
 		s.free[order] = append(s.free[order], off)
 		return
@@ -100,6 +135,10 @@ func (s *store) release(off int64, order int) {
 
 // read fills b; what was never written reads as zeros.
 func (s *store) read(b []byte, off int64) error {
+	if off < int64(len(s.mem)) {
+		copy(b, s.mem[off:])
+		return nil
+	}
 	for len(b) > 0 {
 		n, err := syscall.Pread(s.fd, b, off)
 		switch {
@@ -117,6 +156,10 @@ func (s *store) read(b []byte, off int64) error {
 }
 
 func (s *store) write(b []byte, off int64) error {
+	if off < int64(len(s.mem)) {
+		copy(s.mem[off:], b)
+		return nil
+	}
 	for len(b) > 0 {
 		n, err := syscall.Pwrite(s.fd, b, off)
 		switch {
@@ -134,6 +177,10 @@ func (s *store) write(b []byte, off int64) error {
 
 // zero makes a range read as zeros.
 func (s *store) zero(off, n int64) error {
+	if off < int64(len(s.mem)) {
+		clear(s.mem[off : off+n])
+		return nil
+	}
 	if n >= 1<<20 && unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n) == nil {
 		return nil
 	}
