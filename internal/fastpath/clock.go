@@ -12,7 +12,7 @@ package fastpath
 const Clocks = Base + clocksOffset
 
 const (
-	clocksOffset = stubOffset + stubSize*maxStubs
+	clocksOffset = vforkOffset + 2*stubSize*maxVforks
 
 	offTime  = 0x260 // the time, ns since 1970, which both sides move on
 	offBoot  = 0x268 // the boot's

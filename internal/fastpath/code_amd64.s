@@ -74,6 +74,8 @@
 // Offsets in a stub: the call that stops, and what follows it.
 #define STUB_LEAVE 16
 #define STUB_DONE  18
+#define STUB_SECOND 64
+#define VFORKS 0x1c9f00 // the first of its stubs
 
 // Offsets in struct stat (asm/stat.h).
 #define ST_DEV    0
@@ -161,6 +163,8 @@ TEXT ·code(SB),NOSPLIT|NOFRAME,$0-0
 	JEQ  birth
 	CMPL CX, $const_Sysinfo
 	JEQ  sysinfo
+	CMPL CX, $const_Vfork
+	JEQ  vfork
 
 leave:
 	MOVL $STATE, R11
@@ -1038,6 +1042,16 @@ birth:
 born:
 	XCHGQ CX, DX
 	JMP  done
+
+	// vfork: in the second half of the stub.
+vfork:
+	MOVQ SAVED_CX(R11), CX
+	CMPL CX, $VFORKS
+	JCS  leave
+	BYTE $0x9d // popfq
+	MOVQ SAVED_SP(R11), SP
+	LEAQ STUB_SECOND(CX), CX
+	JMP  CX
 
 	// getxattr: the kernel believes that files of our file system have no attributes
 	// that can be read (package fuse). So it is with access control lists, and all is said

@@ -22,7 +22,7 @@ func TestTextIsSelfContained(t *testing.T) {
 		bases       []x86asm.Reg
 		calls, outs int
 	}{
-		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX, x86asm.RDI}, 4, 2},
+		{"code", text(codeAddr()), tscOffset, []x86asm.Reg{x86asm.R11, x86asm.R8, x86asm.RCX, x86asm.RDI}, 4, 3},
 		{"tsc", text(tscAddr()), cpuidOffset - tscOffset, []x86asm.Reg{x86asm.RDX}, 0, 1},
 		{"cpuid", text(cpuidAddr()), pathOffset - cpuidOffset, []x86asm.Reg{x86asm.RDX, x86asm.RAX, x86asm.RCX}, 0, 1},
 	} {
@@ -87,13 +87,13 @@ func TestTextIsSelfContained(t *testing.T) {
 func TestLayout(t *testing.T) {
 	b := text(codeAddr())
 	le := binary.LittleEndian
-	for name, v := range map[string]uint32{"STATE": State, "CLASS": Base + classOffset} {
+	for name, v := range map[string]uint32{"STATE": State, "CLASS": Base + classOffset, "VFORKS": Base + vforkOffset} {
 		if !bytes.Contains(b, le.AppendUint32(nil, v)) {
 			t.Errorf("%s is not %#x in the code", name, v)
 		}
 	}
 	// add rcx, 16 and 18 before the jumps out, as LEAQ encodes them.
-	for name, v := range map[string]byte{"STUB_LEAVE": stubLeave, "STUB_DONE": stubDone} {
+	for name, v := range map[string]byte{"STUB_LEAVE": stubLeave, "STUB_DONE": stubDone, "STUB_SECOND": stubSize} {
 		if !bytes.Contains(b, []byte{0x48, 0x8d, 0x49, v}) {
 			t.Errorf("%s is not %d in the code", name, v)
 		}

@@ -34,9 +34,14 @@ const (
 	maxCalls      = 512
 	pointerOffset = 0x3000 // the table that patched sites jump through
 	stubRoom      = 4096
-	maxStubs      = stubRoom - 4 // the rest is the code for clocks
+	maxStubs      = stubRoom - 4 - 2*maxVforks // the last four are the code for clocks
 	stubOffset    = pointerOffset + 8*stubRoom
 	stubSize      = 64
+
+	// Stubs of vfork make the call themselves, in a second half of their size.
+	maxVforks   = 32
+	vforkOffset = stubOffset + stubSize*maxStubs
+	Vforks      = Base + vforkOffset
 
 	TextSize = stubOffset + stubSize*stubRoom
 
@@ -114,6 +119,7 @@ const (
 	Yield           // sched_yield to nobody
 	Birth           // clone, as fork(3) does it: no event
 	Sysinfo         // sysinfo
+	Vfork           // vfork, of those stubs: no event
 
 	// Of these on, calls are no events.
 
@@ -127,6 +133,7 @@ const (
 	mmap  = 9
 	poll  = 7
 	statx = 332
+	vfork = 58
 )
 
 // served is a call that is served.
@@ -138,23 +145,24 @@ type served struct {
 // table lists the calls that are served.
 func table() []served {
 	return []served{
-		{0, File},       // read
-		{1, File},       // write
-		{2, Open},       // open
-		{3, Close},      // close
-		{4, StatSI},     // stat
-		{5, StatSI},     // fstat
-		{6, StatSI},     // lstat
-		{9, Map},        // mmap
-		{13, Segv},      // rt_sigaction
-		{16, Terminal},  // ioctl
-		{17, File},      // pread64
-		{18, File},      // pwrite64
-		{19, File},      // readv
-		{20, File},      // writev
-		{21, Plain},     // access
-		{33, Onto},      // dup2
-		{56, Birth},     // clone
+		{0, File},      // read
+		{1, File},      // write
+		{2, Open},      // open
+		{3, Close},     // close
+		{4, StatSI},    // stat
+		{5, StatSI},    // fstat
+		{6, StatSI},    // lstat
+		{9, Map},       // mmap
+		{13, Segv},     // rt_sigaction
+		{16, Terminal}, // ioctl
+		{17, File},     // pread64
+		{18, File},     // pwrite64
+		{19, File},     // readv
+		{20, File},     // writev
+		{21, Plain},    // access
+		{33, Onto},     // dup2
+		{56, Birth},    // clone
+		{vfork, Vfork},
 		{59, Plain},     // execve
 		{24, Yield},     // sched_yield
 		{61, WaitNone},  // wait4

@@ -30,13 +30,14 @@ type Facts struct {
 
 // Region is the supervisor's side of the region of one container.
 type Region struct {
-	mem   []byte
-	state state
-	armed uint64 // the budget that the guest got
-	stubs int
-	sites map[uint64][]*Site // by address, in order of creation
-	addrs []uint64           // those addresses, sorted
-	seen  map[uint64]int     // stops at addresses without a site
+	mem    []byte
+	state  state
+	armed  uint64 // the budget that the guest got
+	stubs  int
+	vforks int                // stubs of it
+	sites  map[uint64][]*Site // by address, in order of creation
+	addrs  []uint64           // those addresses, sorted
+	seen   map[uint64]int     // stops at addresses without a site
 	// places are the sites that were found, by the file's inode number.
 	places map[uint64][]place
 	// classes is what the guest was given at first.
@@ -88,7 +89,7 @@ func New(f *os.File, facts Facts) (*Region, error) {
 		if facts.SingleID && (c.class == OwnerSI || c.class == OwnerDX) {
 			continue
 		}
-		if facts.Signals && c.class == Birth { // no signal can be delivered between its call and its end
+		if facts.Signals && (c.class == Birth || c.class == Vfork) { // no signal can be delivered between its call and its end
 			continue
 		}
 		mem[classOffset+c.nr] = byte(c.class)
@@ -176,8 +177,8 @@ func (r *Region) Makes(nr int) bool {
 		return false
 	}
 	switch r.classes[nr] {
-	case Clock, TimeOfDay, Time, Futex, GetCPU, Random, WaitNone, Yield:
-		return false // answered from the state
+	case Vfork, Clock, TimeOfDay, Time, Futex, GetCPU, Random, WaitNone, Yield:
+		return false // by the stub, or answered from the state
 	}
 	return true
 }
@@ -194,12 +195,22 @@ func InStub(rip uint64) bool { return rip >= Base+stubOffset && rip < Base+TextS
 
 // newStub writes the stub of s into the region; false says that there is no room.
 func (r *Region) newStub(s *Site, k kind) bool {
-	i, at, ok := r.room()
+	own := k == fixedCall && binary.LittleEndian.Uint32(s.Old[1:]) == vfork && r.vforks < maxVforks
+	room := r.room
+	if own {
+		room = r.vforkRoom
+	}
+	i, at, ok := room()
 	if !ok {
 		return false
 	}
 	start := stubStart(at, s, k)
-	r.put(i, at, start, stub(at, s, k))
+	code := stub(at, s, k)
+	if own {
+		code = append(code, make([]byte, stubSize-len(code))...)
+		code = append(code, vforkCode(at)...)
+	}
+	r.put(i, at, start, code)
 	switch {
 	case k == headCall:
 		s.Done = s.Addr + callSize
@@ -220,8 +231,17 @@ func (r *Region) room() (i int, at uint64, ok bool) {
 	}
 	i = r.stubs
 	r.stubs++
-	return i, uint64(Base + stubOffset + i*stubSize), true
+	return i, stubAt(i), true
 }
+
+// vforkRoom is room for one of vfork.
+func (r *Region) vforkRoom() (i int, at uint64, ok bool) {
+	i = maxStubs + 2*r.vforks
+	r.vforks++
+	return i, stubAt(i), !r.lost
+}
+
+func stubAt(i int) uint64 { return uint64(Base + stubOffset + i*stubSize) }
 
 // put writes stub i, which is at address at, and where to enter it into the
 // table of pointers.

@@ -58,6 +58,31 @@ func stub(at uint64, s *Site, k kind) []byte {
 	return b
 }
 
+// vforkCode is the second half of the stub of vfork at address at. The call is made here
+// because parent and child have all registers and the memory in common: only the
+// place can tell them where to go on. As in code_amd64.s at birth, the flags stay.
+func vforkCode(at uint64) []byte {
+	le := binary.LittleEndian
+	b := []byte{
+		0x0f, 0x05, // syscall
+		0x48, 0x89, 0xc1, // mov %rax, %rcx
+		0x48, 0x0f, 0xc9, // bswap %rcx
+		0x0f, 0xb6, 0xc9, // movzx %cl, %ecx: the sign
+		0xe3, 23, // jrcxz 1f
+		0x41, 0xbb, // mov $State, %r11d
+	}
+	b = le.AppendUint32(b, State)
+	b = append(b, 0x49, 0x89, 0x83) // mov %rax, offStill(%r11)
+	b = le.AppendUint32(b, offStill)
+	b = append(b, 0xb8) // mov $vfork, %eax
+	b = le.AppendUint32(b, vfork)
+	for _, to := range []uint64{stubLeave, stubDone} { // jmp; 1: jmp
+		b = append(b, 0xe9)
+		b = le.AppendUint32(b, uint32(at+to-(at+stubSize+uint64(len(b))+4)))
+	}
+	return b
+}
+
 // stubStart is where the stub of s, at address at, is entered.
 func stubStart(at uint64, s *Site, k kind) uint64 {
 	if len(s.first) == 0 {

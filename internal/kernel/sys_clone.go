@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dettrace/internal/fastpath"
 	"dettrace/internal/hint"
 )
 
@@ -21,7 +20,7 @@ func sysFork(k *Kernel, t *Task) verdict { return k.bear(t) }
 // of a birth comes first and the call stops at its exit.
 func (k *Kernel) bear(t *Task) verdict {
 	if k.fast != nil {
-		if e, ok := k.fast.Stillborn(); ok && fastpath.InStub(t.regs.Rip) { // the kernel was asked
+		if e, ok := k.fast.Stillborn(); ok { // the kernel was asked
 			k.stillborn(t, e)
 			return t.fail(e)
 		}

@@ -66,6 +66,7 @@ func fastFilter(r *fastpath.Region) *seccomp.Fast {
 		Lo: fastpath.Base, Hi: fastpath.CodeEnd, Serves: r.Makes,
 		// The flags of others would let a child escape (syscalls.cloneFilter).
 		Only:   map[int]syscalls.Cond{unix.SYS_CLONE: {Mask: ^uint64(unix.CLONE_CHILD_SETTID | unix.CLONE_CHILD_CLEARTID), Value: uint64(unix.SIGCHLD)}},
+		At:     map[int]seccomp.Range{unix.SYS_VFORK: {Lo: fastpath.Vforks, Hi: fastpath.Clocks}},
 		Mapped: map[int]int{unix.SYS_OPENAT: 0, unix.SYS_MMAP: 4, unix.SYS_ARCH_PRCTL: 2}, Magic: vdso.Magic,
 	}
 }

@@ -57,10 +57,26 @@ type Fast struct {
 	Serves func(nr int) bool // the calls that are made there
 	// Only says of some of them with which arguments they may be.
 	Only map[int]syscalls.Cond
+	// At are calls that are let through from other addresses.
+	At map[int]Range
 	// Mapped are the calls whose argument Mapped[nr] has Magic as its upper
 	// half when the code that maps the region makes them.
 	Mapped map[int]int
 	Magic  uint32
+}
+
+// Range is the addresses Lo <= ip < Hi.
+type Range struct{ Lo, Hi uint32 }
+
+// from appends what comes before allow, which ends in a decision: it is left out for
+// calls from elsewhere.
+func (r Range) from(code, allow []unix.SockFilter) []unix.SockFilter {
+	n := uint8(len(allow))
+	code = append(code,
+		load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 3+n),
+		load(offIP), jump(unix.BPF_JGE, r.Lo, 0, 1+n),
+		jump(unix.BPF_JGE, r.Hi, n, 0))
+	return append(code, allow...)
 }
 
 // rules appends what comes before a row's own decision.
@@ -73,12 +89,10 @@ func (f *Fast) rules(code []unix.SockFilter, nr int) []unix.SockFilter {
 		if c, ok := f.Only[nr]; ok {
 			allow, _ = ruleCode(nil, syscalls.Rule{If: []syscalls.Cond{c}}, retAllow)
 		}
-		n := uint8(len(allow))
-		code = append(code,
-			load(offIP+4), jump(unix.BPF_JEQ, 0, 0, 3+n),
-			load(offIP), jump(unix.BPF_JGE, f.Lo, 0, 1+n),
-			jump(unix.BPF_JGE, f.Hi, n, 0))
-		code = append(code, allow...)
+		code = Range{f.Lo, f.Hi}.from(code, allow)
+	}
+	if r, ok := f.At[nr]; ok {
+		code = r.from(code, []unix.SockFilter{ret(retAllow)})
 	}
 	if arg, ok := f.Mapped[nr]; ok {
 		code = append(code, load(uint32(offArgs+8*arg+4)), jump(unix.BPF_JEQ, f.Magic, 0, 1), ret(retAllow))

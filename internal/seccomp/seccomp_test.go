@@ -177,27 +177,31 @@ func longRule() (r syscalls.Rule) {
 	return r
 }
 
-// What the fast paths may call with some arguments only is let through from their
-// addresses with these, and nowhere else.
+// What the fast paths may call with some arguments, or from some addresses only is let
+// through with these and from there, and nowhere else.
 func TestOnly(t *testing.T) {
 	const lo, hi, fork = 0x1000, 0x2000, uint64(unix.SIGCHLD)
-	prog, err := Compile(syscalls.Table(), &Fast{Lo: lo, Hi: hi, Serves: func(nr int) bool { return nr == unix.SYS_CLONE },
-		Only: map[int]syscalls.Cond{unix.SYS_CLONE: {Mask: ^uint64(unix.CLONE_CHILD_SETTID), Value: fork}}})
+	const clone, vfork = unix.SYS_CLONE, unix.SYS_VFORK
+	prog, err := Compile(syscalls.Table(), &Fast{Lo: lo, Hi: hi, Serves: func(nr int) bool { return nr == clone },
+		Only: map[int]syscalls.Cond{clone: {Mask: ^uint64(unix.CLONE_CHILD_SETTID), Value: fork}},
+		At:   map[int]Range{vfork: {0x3000, 0x4000}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
+		nr        uint32
 		ip, flags uint64
 		lets      bool
 	}{
-		{lo, fork, true}, {hi - 1, fork, true}, {lo, fork | unix.CLONE_CHILD_SETTID, true},
-		{lo - 1, fork, false}, {hi, fork, false}, {1<<32 + lo, fork, false},
-		{lo, fork | unix.CLONE_UNTRACED, false}, {lo, fork | unix.CLONE_NEWUSER, false}, {lo, 0, false}, {lo, fork | 1<<40, false},
+		{clone, lo, fork, true}, {clone, hi - 1, fork, true}, {clone, lo, fork | unix.CLONE_CHILD_SETTID, true},
+		{clone, lo - 1, fork, false}, {clone, hi, fork, false}, {clone, 1<<32 + lo, fork, false}, {clone, 0x3000, fork, false},
+		{clone, lo, fork | unix.CLONE_UNTRACED, false}, {clone, lo, fork | unix.CLONE_NEWUSER, false}, {clone, lo, 0, false}, {clone, lo, fork | 1<<40, false},
+		{vfork, lo, 0, false}, {vfork, 0x2fff, 0, false}, {vfork, 0x3000, 0, true}, {vfork, 0x3fff, 0, true}, {vfork, 0x4000, 0, false}, {vfork, 1<<32 + 0x3000, 0, false},
 	} {
-		d := newData(unix.AUDIT_ARCH_X86_64, unix.SYS_CLONE, [6]uint64{c.flags})
+		d := newData(unix.AUDIT_ARCH_X86_64, c.nr, [6]uint64{c.flags})
 		d[offIP/4], d[offIP/4+1] = uint32(c.ip), uint32(c.ip>>32)
 		if got, _ := run(t, prog, d); (got == retAllow) != c.lets {
-			t.Errorf("at %#x with %#x: %#x", c.ip, c.flags, got)
+			t.Errorf("call %d at %#x with %#x: %#x", c.nr, c.ip, c.flags, got)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func rowsProcess() []Row {
 		clone,
 		adjust(435, "clone3", noteFork+" Its arguments are in memory, so it always stops: they are checked as those of clone(2), and no other thread can change them then, but with `--allow threads-native`.").withErrno(unix.ENOSYS),
 		adjust(57, "fork", noteFork+noteRoom).only(Filter{Default: Look}, false),
-		adjust(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies."+noteRoom).only(Filter{Default: Look}, false),
+		adjust(58, "vfork", noteFork+" The parent stays stopped until the child executes or dies. The fast paths make it without a stop, unless it fails."+noteRoom).only(Filter{Default: Look}, false),
 		counted(59, "execve", noteExec),
 		counted(322, "execveat", noteExec),
 		counted(60, "exit", "The death is reported by ptrace and handled in order: zombies, SIGCHLD and clear_child_tid. It stops because the kernel does not report a leader's death while other threads live."),
