@@ -127,11 +127,12 @@ func (c *textCopy) read(addr, size uint64) ([]byte, error) {
 
 // replace replaces s, if it is all in there and its bytes are.
 func (c *textCopy) replace(s *Site) error {
-	if s.Start < c.Addr || s.End() > c.Addr+c.Size {
+	needs := s.needs()
+	if s.Start < c.Addr || s.Start+uint64(len(needs)) > c.Addr+c.Size {
 		return nil
 	}
-	old, err := c.read(s.Start, uint64(len(s.Old)))
-	if err != nil || !bytes.Equal(old, s.Old) {
+	old, err := c.read(s.Start, uint64(len(needs)))
+	if err != nil || !bytes.Equal(old, needs) {
 		return err
 	}
 	if n, err := unix.Pwrite(c.file, s.New, int64(c.At+s.Start-c.Addr)); err != nil || n != len(s.New) {
