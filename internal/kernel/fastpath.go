@@ -81,7 +81,7 @@ func (k *Kernel) armFast(t *Task) {
 		k.cfg.SetBudget(n, k.tick)
 		k.publishFutexes(t)
 		k.publishRandom()
-		k.fast.NoChild(t.proc.childless())
+		k.fast.NoChild(t.childless())
 		if k.yields {
 			k.fast.Alone(k.alone(t))
 		}

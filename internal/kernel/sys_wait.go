@@ -114,20 +114,22 @@ func (p *Process) addZombie(c *Process, d *deadProcess) {
 	p.zombies = append(p.zombies, zombie{c.vpid, c.pidfd, d})
 }
 
-// childless reports whether the process, which goes on now, has no child to wait
-// for, once the call at which it stands has collected the last of them. It may
-// say no where that is not known.
-func (p *Process) childless() bool {
-	if p.oddChildren || len(p.children) > 0 {
+// childless reports whether the process of t, which goes on now, has no child to wait
+// for, once the call at which t stands has collected the last of them. It may say no
+// where that is not known.
+func (t *Task) childless() bool {
+	p := t.proc
+	collects := p.collecting == t
+	if collects {
+		p.collecting, p.listed = nil, true
+	}
+	switch {
+	case p.oddChildren || len(p.children) > 0:
 		return false
-	}
-	if len(p.zombies) == 0 {
+	case len(p.zombies) == 0:
 		return true
-	}
-	if p.collecting {
-		p.collecting = false
-		p.listed = true
-		return true
+	case collects:
+		return len(p.zombies) == 1 // others may have ended before the call is made
 	}
 	if p.listed {
 		p.listed = false
@@ -203,7 +205,9 @@ func (k *Kernel) foreseen(t *Task) (verdict, bool) {
 			return toExit, true
 		}
 		t.onExit = nil
-		p.collecting = len(p.zombies) == 1
+		if len(p.zombies) == 1 {
+			p.collecting = t
+		}
 		return pass, true
 	}
 	for _, c := range p.children {

@@ -157,11 +157,12 @@ type Process struct {
 	// oddChildren: zombies is not all that a wait may find. A child was stopped
 	// by job control, does not end with SIGCHLD, or there were too many.
 	oddChildren bool
-	// collecting: the call that goes on collects the only zombie; listed: it
-	// may still be listed. See childless.
-	collecting, listed bool
-	cpu                cpuClock
-	childCPU           int64 // see childTime
+	// collecting is the thread that goes on with a call which collects the only
+	// zombie; listed: it may still be listed. See childless.
+	collecting *Task
+	listed     bool
+	cpu        cpuClock
+	childCPU   int64 // see childTime
 }
 
 // mmID is the identity of an address space, and what we know of it.
