@@ -351,7 +351,9 @@ func (k *Kernel) knownSites(t *Task, m *fastMM, addrs []uint64) (list []*fastpat
 			}
 		}
 		if n < len(from) { // nothing is there, or its page is still in the file
-			if s := k.knownSite(t, addrs[n]); s != nil && m.patched[addrs[n]] != s {
+			var s *fastpath.Site
+			k.cfg.FileIDs.With(func() { s = k.knownSite(t, addrs[n]) })
+			if s != nil && m.patched[addrs[n]] != s {
 				list = append(list, s)
 			}
 			n++
@@ -365,7 +367,7 @@ func (k *Kernel) knownSites(t *Task, m *fastMM, addrs []uint64) (list []*fastpat
 func (k *Kernel) knownSite(t *Task, addr uint64) *fastpath.Site {
 	var b [64]byte
 	from := addr - 24
-	n, _ := ptrace.ReadMem(t.tid, from, b[:])
+	n := ptrace.ReadMapped(t.tid, from, b[:])
 	return k.fast.Known(addr, from, b[:n])
 }
 
