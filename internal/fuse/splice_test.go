@@ -6,8 +6,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestSplicedRead: a read of a file of the host is answered from its pages, with the
@@ -26,20 +24,17 @@ func TestSplicedRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// As /dev/fuse, a socket takes a reply as one message, if it is of at most 16 pieces:
-	// between more of them a signal may come (splice_to_socket in fs/splice.c).
-	socks, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	// A file takes a reply whole, as /dev/fuse does. A socket takes at most 16 pieces at
+	// once, and in a container no splice at all.
+	out, err := os.Create(t.TempDir() + "/replies")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(socks[0])
-	defer unix.Close(socks[1])
-	if err := unix.SetsockoptInt(socks[0], unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 4<<20); err != nil {
-		_ = unix.SetsockoptInt(socks[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<20)
-	}
+	defer out.Close()
 	fs := &recorder{t: t, source: int(file.Fd())}
-	c := NewConn(socks[0], fs, &sync.Mutex{})
+	c := NewConn(int(out.Fd()), fs, &sync.Mutex{})
 	defer c.pipe.close()
+	sent := 0
 	for _, tc := range []struct {
 		what      string
 		off       uint64
@@ -48,11 +43,11 @@ func TestSplicedRead(t *testing.T) {
 	}{
 		{"small", 0, spliceMin - 1, spliceMin - 1, 0},
 		{"of little", 0, 128 << 10, 100, 0},
-		{"whole pages", 8192, 56 << 10, 56 << 10, 56 << 10},
+		{"whole pages", 8192, 64 << 10, 64 << 10, 64 << 10},
 		{"parts of pages", 5001, 50001, 50001, 50001},
 		{"to the end", uint64(len(content) - 40000), 128 << 10, 40000, 40000},
 		{"longer than it is", uint64(len(content) - 40000), 128 << 10, 40001, 0},
-		{"after that", 4096, 60 << 10, 60 << 10, 60 << 10},
+		{"after that", 4096, 128 << 10, 128 << 10, 128 << 10},
 		{"more than a pipe holds", 0, MaxWrite, MaxWrite, 0},
 		{"no source", 0, 128 << 10, 0, 0},
 	} {
@@ -70,17 +65,12 @@ func TestSplicedRead(t *testing.T) {
 		if err := c.reply(reply); err != nil {
 			t.Fatalf("%s: %v", tc.what, err)
 		}
-		got := make([]byte, MaxWrite)
-		for n := 0; ; { // a stream of messages, as a splice to a socket makes several
-			k, err := unix.Read(socks[1], got[n:])
-			if err != nil {
-				t.Fatalf("%s: %v", tc.what, err)
-			}
-			if n += k; n >= outHeaderSize && n >= int(binary.LittleEndian.Uint32(got)) {
-				got = got[:n]
-				break
-			}
+		got, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
 		}
+		got = got[sent:]
+		sent += len(got)
 		want := []byte("data")
 		if tc.size > 0 {
 			want = content[tc.off:][:tc.size]

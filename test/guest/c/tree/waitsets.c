@@ -100,6 +100,8 @@ static int by_poll(int *fd, int n, int round)
 		pf[i] = pf[n + i] = (struct pollfd){fd[i], POLLIN}; // each twice
 	pf[2 * n] = (struct pollfd){-1, POLLIN};
 	int r = round & 1 ? poll(pf, 2 * n + 1, -1) : ppoll(pf, 2 * n + 1, &(struct timespec){5, 0}, 0);
+	if (r == 1) // natively it may become ready between the two looks at it
+		r = poll(pf, 2 * n + 1, 0);
 	if (r != 2)
 		R("poll %d", r);
 	for (int i = 0; i < n; i++)
