@@ -41,7 +41,7 @@
 #define NOCHILD   240
 #define RANDOMPOS 248
 #define ALONE     0x278
-#define STILL     0x270
+#define STILL     const_offStill
 #define SEGVSET   0x280
 #define SEGV      0x288 // struct sigaction of the kernel
 #define RANDOM    0x2c0 // eight words
@@ -75,7 +75,7 @@
 #define STUB_LEAVE 16
 #define STUB_DONE  18
 #define STUB_SECOND 64
-#define VFORKS 0x1c9f00 // the first of its stubs
+#define VFORKS const_Vforks // the first of its stubs
 
 // Offsets in struct stat (asm/stat.h).
 #define ST_DEV    0
@@ -835,6 +835,7 @@ map:
 	MOVL $TEXTS, CX
 	CMPQ (CX), $0
 	JEQ  leave
+asks:
 	MOVQ DI, SAVED_DI(R11)
 	MOVQ SI, SAVED_SI(R11)
 	MOVQ DX, SAVED_DX(R11)
@@ -845,7 +846,7 @@ map:
 	MOVL $332, AX // statx
 	MOVL $EMPTY, SI
 	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
-	MOVL $0x100, R10 // STATX_INO
+	MOVL $0x101, R10 // STATX_TYPE, STATX_INO
 	LEAQ STATXBUF(R11), R8
 	SYSCALL
 	MOVL $STATE, R11
@@ -858,6 +859,8 @@ map:
 	MOVL STATXBUF+STX_MINOR(R11), CX
 	CMPQ CX, FUSEMINOR(R11)
 	JNE  unmapped
+	CMPL SAVED_DX(R11), $1
+	JEQ  readable
 	MOVQ STATXBUF+STX_INO(R11), AX
 	MOVL $TEXTS, CX
 next:
@@ -925,33 +928,12 @@ shared:
 	JNE  leave
 	MOVQ SI, CX
 	SHRQ $32, CX // kernel's largeMapping
-	JNE  leave
-	MOVQ DI, SAVED_DI(R11)
-	MOVQ SI, SAVED_SI(R11)
-	MOVQ R10, SAVED_R10(R11)
-	MOVQ R8, SAVED_R8(R11)
-	MOVQ DX, SAVED_DX(R11)
-	MOVQ R9, SAVED_R9(R11)
-	MOVL R8, DI
-	MOVL $332, AX // statx
-	MOVL $EMPTY, SI
-	MOVL $0x5000, DX // AT_EMPTY_PATH, AT_STATX_DONT_SYNC
-	MOVL $1, R10 // STATX_TYPE
-	LEAQ STATXBUF(R11), R8
-	SYSCALL
-	MOVL $STATE, R11
-	MOVQ SAVED_DI(R11), DI
-	MOVQ SAVED_SI(R11), SI
-	TESTQ AX, AX
-	JNE  unmapped
+	JEQ  asks
+	JMP  leave
+readable:
 	MOVWLZX STATXBUF+STX_MODE(R11), CX
 	ANDL $0xf000, CX
 	CMPL CX, $0x8000
-	JNE  unmapped
-	CMPL STATXBUF+STX_MAJOR(R11), $0
-	JNE  unmapped
-	MOVL STATXBUF+STX_MINOR(R11), CX
-	CMPQ CX, FUSEMINOR(R11)
 	JNE  unmapped
 	INCQ SERVED(R11)
 	JMP  same

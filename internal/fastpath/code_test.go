@@ -180,3 +180,23 @@ func TestClocksCode(t *testing.T) {
 		t.Error("the time is elsewhere")
 	}
 }
+
+// TestStateOverlap: no two words of the state share a place.
+func TestStateOverlap(t *testing.T) {
+	const word = 8
+	taken := map[int]int{}
+	for _, r := range [][2]int{
+		{offBudget, word}, {offServed, word}, {offFuseDev, word}, {offTreeDev, word}, {offImageIno, word}, {offVolumeIno, word}, {offNoOpen, word},
+		{offFuseMinor, word}, {offTSC, word}, {offTick, word}, {offJump, word}, {offStdio, 3 * word}, {offNow, word}, {offChanged, word}, {offCPU, word},
+		{offNoChild, word}, {offRandomPos, word}, {offNullDev, word}, {offNullIno, word}, {offEpoch, 2 * word}, {offTime, word}, {offBoot, word},
+		{offShare, word}, {offAlone, word}, {offSegvSet, word}, {offSegv, 4 * word}, {offRandom, RandomWords * word}, {offKinds, maxKinds},
+		{offKnown, word}, {offAsked, word}, {offMemTotal, word}, {offMemFree, word}, {offStill, word},
+	} {
+		for at := r[0]; at < r[0]+r[1]; at++ {
+			if first, ok := taken[at]; ok {
+				t.Fatalf("the word at %#x is in that at %#x", r[0], first)
+			}
+			taken[at] = r[0]
+		}
+	}
+}

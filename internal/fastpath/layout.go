@@ -81,11 +81,11 @@ const (
 	offNullIno   = 0x248 // what stat tells of /dev/null
 	offEpoch     = 0x250 // and its times: seconds and nanoseconds
 	offAlone     = 0x278 // not 0: nobody could have the turn instead
-	offStill     = 0x270 // not 0: why a birth that was counted on did not come, a result
 	offSegvSet   = 0x280 // not 0: there is a note
 	offSegv      = 0x288 // of 32 bytes, what the thread does on SIGSEGV
 	offMemTotal  = 0x710 // of the machine, bytes
 	offMemFree   = 0x718
+	offStill     = 0x720 // not 0: why a birth that was counted on did not come, a result
 	offRandom    = 0x2c0 // the next words of the run's random stream
 )
 
@@ -160,11 +160,11 @@ func table() []served {
 		{19, File},     // readv
 		{20, File},     // writev
 		{21, Plain},    // access
+		{24, Yield},    // sched_yield
 		{33, Onto},     // dup2
 		{56, Birth},    // clone
 		{vfork, Vfork},
 		{59, Plain},     // execve
-		{24, Yield},     // sched_yield
 		{61, WaitNone},  // wait4
 		{76, Plain},     // truncate
 		{77, File},      // ftruncate

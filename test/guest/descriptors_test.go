@@ -17,7 +17,9 @@ import (
 // threads, handlers, children and across exec.
 func TestDescriptors(t *testing.T) {
 	dir := compile(t, "descriptors")
-	if r := lab.Do(t, exec.Command(filepath.Join(dir, "descriptors"), "1")); r.Status != 0 {
+	native := exec.Command(filepath.Join(dir, "descriptors"), "1")
+	native.Dir = t.TempDir() // for its files
+	if r := lab.Do(t, native); r.Status != 0 {
 		t.Fatalf("natively: %+v", r)
 	}
 	for seed := 1; seed <= *rounds; seed++ {

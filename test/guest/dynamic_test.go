@@ -2,7 +2,6 @@ package guest
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,13 +13,7 @@ import (
 // the address space, their clock is read through the vDSO, and their libc maps
 // shared caches. None of that stops again and again.
 func TestDynamic(t *testing.T) {
-	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("needs gcc")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("gcc", "-O1", "-w", "-o", filepath.Join(dir, "dynamic"), filepath.Join("c", "dynamic.c")).CombinedOutput(); err != nil {
-		t.Fatalf("gcc: %v\n%s", err, out)
-	}
+	dir := compileAs(t, "dynamic", filepath.Join("c", "dynamic.c"))
 	if sameWithout(t, "-i", dir+":/t", "--", "sh", "-c", "for i in 1 2 3; do /t/dynamic; done") == 0 {
 		t.Error("nothing was served")
 	}

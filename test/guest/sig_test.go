@@ -18,11 +18,17 @@ func compile(t *testing.T, name string) string {
 // compileAll builds a program of several sources.
 func compileAll(t *testing.T, name string, sources ...string) string {
 	t.Helper()
+	return compileAs(t, name, append([]string{"-static", "-pthread"}, sources...)...)
+}
+
+// compileAs is for a program that is linked in another way.
+func compileAs(t *testing.T, name string, more ...string) string {
+	t.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("needs gcc")
 	}
 	dir := t.TempDir()
-	args := append([]string{"-O1", "-w", "-static", "-pthread", "-o", filepath.Join(dir, name)}, sources...)
+	args := append([]string{"-O1", "-w", "-o", filepath.Join(dir, name)}, more...)
 	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}

@@ -23,7 +23,7 @@
 
 #include "random.h"
 
-static char dir[] = "/tmp/descriptors.XXXXXX";
+static char dir[] = "descriptors.XXXXXX";
 static const char text[] = "regular";
 
 static void die(const char *what) { perror(what); exit(1); }
